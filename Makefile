@@ -1,0 +1,55 @@
+# make figures   set up, run the quick study on the embedded model, draw everything
+# make test      set up, check that nothing is out of sync, run every notebook's tests
+# make lab       set up, open JupyterLab on the notebooks
+# Needs Python 3.11, make, and a package index; all else goes into .venv/.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export TOKENIZERS_PARALLELISM := false
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+
+.PHONY: figures test lab setup notebooks readme lock clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make\)/\1/p' Makefile
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt overrides.txt setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH; install Python 3.11 or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt --override overrides.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+figures: setup
+	@$(BIN)/sib_run --study quick
+	@$(BIN)/sib_figures
+
+test: setup
+	@$(BIN)/python tools/dev.py test $(ONLY)
+
+lab: setup
+	@cd nbs && $(BIN)/jupyter lab
+
+# for those who change notebooks: run all of them in fresh kernels, export, clean, and rebuild README.md
+notebooks: setup
+	@cd nbs && for f in $(or $(NB),[0-9]*.ipynb index.ipynb); do echo $$f; \
+	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=ERROR --ExecutePreprocessor.timeout=1800 $$f || exit 1; done
+	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tools/dev.py readme
+
+readme: setup
+	@$(BIN)/python tools/dev.py readme
+
+lock: requirements.in overrides.txt
+	@$(BIN)/uv pip compile requirements.in --override overrides.txt --python-version 3.11 --no-annotate --no-header -q -o requirements.txt
+	@sed -i 's/+cpu$$//' requirements.txt
+
+clean:
+	@rm -rf $(VENV) data/cache data/runs build dist *.egg-info

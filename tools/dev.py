@@ -1,0 +1,113 @@
+"""What the Makefile calls: `python tools/dev.py sync | readme | test [NOTEBOOK …]`.
+
+sync    fails, naming the file, if exporting, cleaning or rebuilding README.md would change anything
+readme  writes README.md from nbs/index.ipynb
+test    sync, then nbdev_test on every notebook in a process of its own, then `N passed, M failed`
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS = ROOT/'nbs'
+LIMIT = 900  # seconds a notebook may take
+BIN = Path(sys.executable).parent
+
+
+def sh(*args, cwd=ROOT, env=None, timeout=None):
+    return subprocess.run([str(a) for a in args], cwd=cwd, env={**os.environ, **(env or {})}, timeout=timeout,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def readme() -> str:
+    "README.md as Markdown, from the index notebook: hidden cells dropped, paths seen from the root."
+    from nbconvert import MarkdownExporter
+    import nbformat
+    nb = nbformat.read(NBS/'index.ipynb', as_version=4)
+    nb.cells = [c for c in nb.cells if not re.match(r'#\|\s*hide\b', c.source)]
+    for c in nb.cells:
+        for o in c.get('outputs', []):  # a table is shown as Markdown where it has that form
+            if 'text/markdown' in o.get('data', {}): o['data'] = {'text/markdown': o['data']['text/markdown']}
+    text, _ = MarkdownExporter().from_notebook_node(nb)
+    text = text.replace('](../', '](').replace('src="../', 'src="')
+    text = re.sub(r'\]\((\w+\.ipynb)', r'](nbs/\1', text)
+    return re.sub(r'\n{3,}', '\n\n', text).strip() + '\n'
+
+
+def snapshot(folder) -> dict:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob('*')) if p.is_file()
+            and '__pycache__' not in p.parts and '.ipynb_checkpoints' not in p.parts}
+
+
+def differing(before: dict, after: dict) -> list:
+    return sorted(f for f in before.keys() | after.keys() if before.get(f) != after.get(f))
+
+
+def sync() -> list:
+    "Names of files that are not what the notebooks say they should be."
+    bad = []
+    with tempfile.TemporaryDirectory() as tmp:  # a copy: the check itself changes nothing
+        copy = Path(tmp)/'repo'
+        shutil.copytree(ROOT/'nbs', copy/'nbs', ignore=shutil.ignore_patterns('.ipynb_checkpoints'))
+        shutil.copytree(ROOT/'sib_nb', copy/'sib_nb', ignore=shutil.ignore_patterns('__pycache__'))
+        for f in ('settings.ini', 'setup.py', 'README.md'): shutil.copy(ROOT/f, copy/f)
+        for f in (copy/'sib_nb').glob('*.py'):
+            if f.name != '__init__.py': f.unlink()
+        r = sh(BIN/'nbdev_export', cwd=copy)
+        if r.returncode: bad.append('nbdev_export fails: ' + r.stdout.strip().splitlines()[-1])
+        bad += [f'sib_nb/{f}: run nbdev_export' for f in differing(snapshot(ROOT/'sib_nb'), snapshot(copy/'sib_nb'))]
+        sh(BIN/'nbdev_clean', cwd=copy)
+        bad += [f'nbs/{f}: run nbdev_clean' for f in differing(snapshot(ROOT/'nbs'), snapshot(copy/'nbs'))]
+    have = (ROOT/'README.md').read_text(encoding='utf-8') if (ROOT/'README.md').exists() else ''
+    if have != readme(): bad.append('README.md: run make readme')
+    for nb in sorted(NBS.glob('*.ipynb')):  # committed executed, and without errors
+        cells = [c for c in json.loads(nb.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
+        if any(o.get('output_type') == 'error' for c in cells for o in c['outputs']): bad.append(f'nbs/{nb.name}: holds an error output')
+        if cells and not any(c['outputs'] for c in cells): bad.append(f'nbs/{nb.name}: has no outputs; run it and save it')
+    return bad
+
+
+def test_one(nb: Path) -> tuple:
+    start = time.time()
+    env = dict(OMP_NUM_THREADS='1', TOKENIZERS_PARALLELISM='false', HF_HUB_OFFLINE='1', PATH=f'{BIN}:{os.environ["PATH"]}')
+    try:
+        r = sh(BIN/'nbdev_test', '--path', nb, '--n_workers', 0, '--do_print', env=env, timeout=LIMIT)
+        ok, out = r.returncode == 0, r.stdout
+    except subprocess.TimeoutExpired as e:
+        ok, out = False, f'{(e.stdout or b"").decode(errors="replace")}\nstopped after {LIMIT} s'
+    print(f'{"passed" if ok else "FAILED"}  {nb.name:28} {time.time()-start:5.0f} s', flush=True)
+    return ok, nb.name, out
+
+
+def test(names) -> int:
+    bad = sync()
+    for b in bad: print('FAILED  out of sync:', b)
+    if not bad: print('passed  export, cleaning and README are in sync')
+    nbs = [p for p in sorted(NBS.glob('*.ipynb')) if not names or any(n in p.name for n in names)]
+    with ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1))) as pool: results = list(pool.map(test_one, nbs))
+    for ok, name, out in results:
+        if not ok: print(f'\n----- {name} -----\n{out[-6000:]}')
+    failed = bool(bad) + sum(not ok for ok, *_ in results)
+    print(f'\n{len(results) + 1 - failed} passed, {failed} failed')
+    return int(failed > 0 or not results)
+
+
+def main(argv):
+    what, rest = (argv or ['help'])[0], argv[1:]
+    if what == 'test': return test(rest)
+    if what == 'readme':
+        (ROOT/'README.md').write_text(readme(), encoding='utf-8'); return 0
+    if what == 'sync':
+        bad = sync()
+        print('\n'.join(bad) or 'in sync'); return int(bool(bad))
+    print(__doc__); return int(what not in ('help', '--help', '-h'))
+
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))
