@@ -32,9 +32,11 @@ def readme() -> str:
     import nbformat
     nb = nbformat.read(NBS/'index.ipynb', as_version=4)
     nb.cells = [c for c in nb.cells if not re.match(r'#\|\s*hide\b', c.source)]
-    for c in nb.cells:
-        for o in c.get('outputs', []):  # a table is shown as Markdown where it has that form
-            if 'text/markdown' in o.get('data', {}): o['data'] = {'text/markdown': o['data']['text/markdown']}
+    for c in nb.cells:  # a cell marked `echo: false` shows its result, not its code
+        if not c.source.startswith('#| echo: false'): continue
+        shown = ''.join(o['data']['text/markdown'] for o in c.outputs if 'text/markdown' in o.get('data', {}))
+        c.cell_type, c.source = 'markdown', shown
+        del c['outputs'], c['execution_count']
     text, _ = MarkdownExporter().from_notebook_node(nb)
     text = text.replace('](../', '](').replace('src="../', 'src="')
     text = re.sub(r'\]\((\w+\.ipynb)', r'](nbs/\1', text)
