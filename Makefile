@@ -29,7 +29,7 @@ $(VENV)/installed: requirements.txt overrides.txt setup.py
 	@touch $@
 
 figures: setup
-	@$(BIN)/sib_run --study quick
+	@$(BIN)/sib_run --study quick --force
 	@$(BIN)/sib_figures
 
 test: setup

@@ -200,6 +200,7 @@ def _documents(file, columns, more=()):
             if not isinstance(r[c], str): raise SIBError(f'{file}, document {i}: {c} is {type(r[c]).__name__}, not text')
     return _table(rows, (*columns, *more), file)
 
+# %% ../nbs/06_data.ipynb #890955ab
 def load_corpus(name: str,  # 'forget' or 'retain' (embedded), 'bio-forget-corpus', 'wikitext'
                 path=None,  # the benchmark folder, the forget corpus' .jsonl file (else `$SIB_BIO_FORGET`), or a folder laid out like the wikitext repository
                 split: str = 'test',  # of WikiText-2

@@ -33,6 +33,7 @@ def _part(model, layer, upper):
         base.layers = blocks
         if norm is not None: base.norm = norm
 
+# %% ../nbs/08_extraction.ipynb #e71a2576
 def residual_stream(model,  # from `load_model`
                     input_ids,  # long (batch, seq), right-padded
                     attention_mask,  # (batch, seq), 1 for real tokens, 0 for padding; None: no padding
@@ -186,6 +187,7 @@ def _load(self: ActivationStore, epoch, k, wins):
     if self._pool[0] != (epoch, k): self._pool = (epoch, k), (*data[:2], _perm(len(data[0]), self.seed, epoch, k))
     return self._pool[1]
 
+# %% ../nbs/08_extraction.ipynb #62809651
 @patch
 def __iter__(self: ActivationStore): return self
 

@@ -101,6 +101,7 @@ class SAEOut(NamedTuple):
     z: Tensor  # features, `(..., d_sae)`
     pre: Tensor  # pre-activations, `(..., d_sae)`
 
+# %% ../nbs/03_sae.ipynb #f9eed0a4
 class SAE(nn.Module):
     "A sparse autoencoder with fp32 master weights: `W_enc (d_in, d_sae)`, `b_enc`, `W_dec (d_sae, d_in)`, `b_dec`."
     def __init__(self,
@@ -196,6 +197,7 @@ def _saelens(self: SAE):
     if c.activation == 'batchtopk': state['threshold'] = state['threshold'].repeat(c.d_sae)
     return cfg, state
 
+# %% ../nbs/03_sae.ipynb #da25adb5
 @patch
 def save(self: SAE,
          path,  # folder, made if need be
@@ -232,6 +234,7 @@ def _config(d, at):
     k = d.get('k') or meta.get('sib_k') or min(16, d['d_sae'])
     return SAEConfig(d['d_in'], d['d_sae'], meta.get('sib_activation') or known[arch], int(k), layer=meta.get('hook_layer'), **opt)
 
+# %% ../nbs/03_sae.ipynb #2ac7dd6d
 @patch(cls_method=True)
 def load(cls: SAE,
          path,  # a folder written by `save`, or by SAELens

@@ -48,7 +48,7 @@ class TrainConfig:
     knowledge_groups: tuple = (0,)  # S, the groups that may know y (as they are at the start)
     aux: float = 1/32  # weight of AuxK (topk and batchtopk)
     extra: dict = field(default_factory=dict)  # weights of further terms, by their names in `objective.TERMS`
-    n_pairs: int = 16  # pairs of groups sampled a step by the dependence term
+    n_pairs: int = 16  # pairs of groups that the dependence term sees a step, at least
     adapt_every: int = 0  # steps between adaptations of the groups; 0: they stay as they are
     adapt: dict = field(default_factory=dict)  # further options of `AdaptiveGroups`
     window: int = 4096  # tokens in the sliding MI window
@@ -191,22 +191,25 @@ def train_step(self: Trainer):
     lr = self.opt.param_groups[0]['lr'] = lr_at(self.step, cfg)
     with autocast(self.device, getattr(torch, cfg.amp)):
         out = sae(x)
-        if self.probes is not None: self._fit_probes(out.z, y)
+        logits = self.probes(out.z) if self.probes is not None else None
         loss, terms = sib_loss(x, out, self.groups, weights=self.weights, y=y, generator=self.gen, sae=sae, n_pairs=cfg.n_pairs,
-                               dead=self.since_fired > cfg.dead_after, logits=None if self.probes is None else self.probes(out.z))
+                               dead=self.since_fired > cfg.dead_after, logits=logits)
     if not loss.isfinite():
         if not x.isfinite().all(): raise SIBError(f'step {self.step}: the activations hold NaN or infinity; check the model (fp16 overflows, bf16 does not) and the extraction')
         bad = [n for n, t in terms.items() if not t.isfinite()]
         raise SIBError(f'step {self.step}: {", ".join(bad) or "the loss"} became {loss.item()}; lower lr (now {lr:.1e}), or clip harder')
-    self.opt.zero_grad(); loss.backward(); sae.project_grad_()
+    if logits is not None: self._teach(logits, y)
+    self.opt.zero_grad(); loss.backward(inputs=list(sae.parameters())); sae.project_grad_()
     norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), cfg.clip or math.inf)
     self.opt.step(); sae.constrain_()
+    if logits is not None: self.probe_opt.step()
     self.step += 1; self.tokens += len(x)
     return out, dict(terms, loss=loss.detach(), grad_norm=norm, lr=lr)
 
 @patch
-def _fit_probes(self: Trainer, z, y):
-    self.probe_opt.zero_grad(); self.probes.loss(z, y).backward(); self.probe_opt.step(); self.probes.zero_grad()
+def _teach(self: Trainer, logits, y):
+    "The gradient of the readers' own loss; they step after the SAE's loss has gone backward through them."
+    for p, g in zip(self.probes.parameters(), torch.autograd.grad(self.probes.loss(logits, y), list(self.probes.parameters()), retain_graph=True)): p.grad = g
 
 # %% ../nbs/05_training.ipynb #a84dd24a
 @patch
@@ -228,7 +231,7 @@ def row(self: Trainer, z, log):
     if self.groups is None: return r
     G = r['n_groups'] = self.groups.n_groups
     if G > 1 and len(z) > 3:                       # more pairs than the loss sees, and without a weight too, to compare with
-        r['dependence'] = group_dependence(z, self.groups, 64, torch.Generator().manual_seed(self.step)).item()
+        r['dependence'] = group_dependence(z, self.groups, 128, torch.Generator().manual_seed(self.step)).item()
     r['mi'] = self.window.mi().sum().item()/(G*(G - 1)) if G > 1 and self.window.n >= self.window.min_tokens else None
     return r
 
