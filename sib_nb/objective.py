@@ -63,6 +63,7 @@ def group_columns(assignment: Tensor,  # group of each feature, `(d_sae,)` long
     cols[real] = assignment.argsort(stable=True)
     return cols, real
 
+# %% ../nbs/04_objective.ipynb #4b123588
 def cka_matrix(z: Tensor,  # features, `(n, d_sae)`
                cols: Tensor,  # feature numbers of g groups, `(g, s)`
                real: Tensor,  # False where `cols` is padding, `(g, s)`
@@ -160,7 +161,7 @@ class Context:
     sae: Any = None  # the `SAE`: weights, thresholds
     dead: Tensor | None = None  # dead features, `(d_sae,)` bool
     logits: Tensor | None = None  # what the `Probes` say, `(n, 2)`
-    n_pairs: int = 16  # pairs of groups sampled by `dependence`
+    n_pairs: int = 16  # pairs of groups that `dependence` looks at, at least
     generator: torch.Generator | None = None  # for every random choice
 
 TERMS = {  # name: (what it needs besides x and out, the term)
@@ -181,7 +182,7 @@ def sib_loss(x: Tensor,  # activations, `(n, d_in)`
              out: SAEOut,  # the SAE's output on them
              groups=None,  # a `Groups`, for the terms that need one
              *,
-             weights: dict,  # weight of each term, by its name in `TERMS`; terms with weight 0 are not computed; `fvu` is 1 unless given
+             weights: dict,  # weight of each term, by its name in `TERMS`; with weight 0 it is not computed. `fvu` is 1 unless given, and always reported
              y: Tensor | None = None,  # 1 forget, 0 retain, `(n,)`
              generator: torch.Generator | None = None,  # for every random choice
              **context,  # `sae`, `dead`, `logits`, `n_pairs`: see `Context`
@@ -190,7 +191,7 @@ def sib_loss(x: Tensor,  # activations, `(n, d_in)`
     c, loss, values = Context(x, out, groups, y, generator=generator, **context), 0., {}
     for name, w in {'fvu': 1., **weights}.items():
         if name not in TERMS: raise SIBError(f'no term {name!r} in the objective; choose from {", ".join(TERMS)}')
-        if not w: continue
+        if not w and name != 'fvu': continue
         needs, term = TERMS[name]
         missing = [n for n in needs if getattr(c, n) is None]
         if missing: raise SIBError(f'the term {name!r} needs {" and ".join(missing)}; pass it, or set its weight to 0')

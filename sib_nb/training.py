@@ -31,6 +31,7 @@ class Batch(NamedTuple):
 # %% ../nbs/05_training.ipynb #cb2baee4
 SCHEDULES = ('constant', 'linear', 'cosine', 'warm_restarts')
 
+# %% ../nbs/05_training.ipynb #93f92100
 @dataclass(frozen=True)
 class TrainConfig:
     "How to train. A value that makes no sense is a `SIBError` that names it."
@@ -59,27 +60,33 @@ class TrainConfig:
     ckpt_every: int = 0  # steps between checkpoints; 0: a tenth of the run
     seed: int = 0  # of everything random in training
     amp: str = 'bfloat16'  # dtype of the matrix products; 'float32' switches mixed precision off
+    def __post_init__(self): self.check()
 
-    def __post_init__(self):
-        if self.steps < 1: raise SIBError(f'steps={self.steps}: an SAE that is not trained is not a result; use at least 1 step')
-        if not 0 < self.lr < math.inf: raise SIBError(f'lr={self.lr}; the learning rate must be positive, 1e-4 to 1e-2 is usual')
-        if self.schedule not in SCHEDULES: raise SIBError(f'schedule={self.schedule!r}; choose one of {", ".join(SCHEDULES)}')
-        if self.amp not in ('bfloat16', 'float32'): raise SIBError(f"amp={self.amp!r}; choose 'bfloat16' or 'float32'")
-        if not 0 <= self.warmup < 1: raise SIBError(f'warmup={self.warmup}; it is a fraction of the steps, at least 0 and below 1')
-        for f in ('lam', 'beta', 'gamma', 'aux', 'clip', 'adapt_every', 'log_every', 'ckpt_every', 'lr_floor'):
-            if getattr(self, f) < 0: raise SIBError(f'{f}={getattr(self, f)}; it must not be negative')
-        for f in ('batch_size', 'cycles', 'n_pairs', 'window', 'stat_batches', 'dead_after'):
-            if getattr(self, f) < 1: raise SIBError(f'{f}={getattr(self, f)}; it must be at least 1')
+# %% ../nbs/05_training.ipynb #69499b66
+@patch
+def check(self: TrainConfig):
+    "Refuse values that make no sense."
+    if self.steps < 1: raise SIBError(f'steps={self.steps}: an SAE that is not trained is not a result; use at least 1 step')
+    if not 0 < self.lr < math.inf: raise SIBError(f'lr={self.lr}; the learning rate must be positive, 1e-4 to 1e-2 is usual')
+    if self.schedule not in SCHEDULES: raise SIBError(f'schedule={self.schedule!r}; choose one of {", ".join(SCHEDULES)}')
+    if self.amp not in ('bfloat16', 'float32'): raise SIBError(f"amp={self.amp!r}; choose 'bfloat16' or 'float32'")
+    if not 0 <= self.warmup < 1: raise SIBError(f'warmup={self.warmup}; it is a fraction of the steps, at least 0 and below 1')
+    for f in ('lam', 'beta', 'gamma', 'aux', 'clip', 'adapt_every', 'log_every', 'ckpt_every', 'lr_floor'):
+        if getattr(self, f) < 0: raise SIBError(f'{f}={getattr(self, f)}; it must not be negative')
+    for f in ('batch_size', 'cycles', 'n_pairs', 'window', 'stat_batches', 'dead_after'):
+        if getattr(self, f) < 1: raise SIBError(f'{f}={getattr(self, f)}; it must be at least 1')
 
-    def weights(self,
-                activation: str,  # the SAE's
-               ) -> dict:  # weight of each term of the objective
-        "λ, β, γ, aux and extra as `sib_loss` takes them."
-        sparsity = self.sparsity if self.sparsity != 'auto' else 'l0' if activation == 'jumprelu' else 'l1'
-        w = {'fvu': 1., sparsity: self.lam, 'dependence': self.beta, 'knowledge_ce': self.gamma, 'leak': self.gamma,
-             'auxk': self.aux if 'topk' in activation else 0., **self.extra}
-        if unknown := set(w) - set(TERMS): raise SIBError(f'no term {unknown.pop()!r} in the objective; choose from {", ".join(TERMS)}')
-        return {k: float(v) for k, v in w.items() if v}
+# %% ../nbs/05_training.ipynb #24dc508a
+@patch
+def weights(self: TrainConfig,
+            activation: str,  # the SAE's
+           ) -> dict:  # weight of each term of the objective
+    "λ, β, γ, aux and extra as `sib_loss` takes them."
+    sparsity = self.sparsity if self.sparsity != 'auto' else 'l0' if activation == 'jumprelu' else 'l1'
+    w = {'fvu': 1., sparsity: self.lam, 'dependence': self.beta, 'knowledge_ce': self.gamma, 'leak': self.gamma,
+         'auxk': self.aux if 'topk' in activation else 0., **self.extra}
+    if unknown := set(w) - set(TERMS): raise SIBError(f'no term {unknown.pop()!r} in the objective; choose from {", ".join(TERMS)}')
+    return {k: float(v) for k, v in w.items() if v or k == 'fvu'}
 
 # %% ../nbs/05_training.ipynb #11a368dc
 def lr_at(step: int,  # from 0
@@ -151,17 +158,20 @@ class Trainer:
         self.log_every, self.ckpt_every = cfg.log_every or max(cfg.steps//100, 10), cfg.ckpt_every or max(cfg.steps//10, 1)
         self.start = self._fingerprint()
 
-    def _check_groups(self):
-        "Is there a partition where one is needed, and does it fit?"
-        d, needing = self.sae.cfg.d_sae, [t for t in self.weights if 'groups' in TERMS[t][0] or 'logits' in TERMS[t][0]]
-        if self.groups is None and (needing or self.cfg.adapt_every): raise SIBError(f'{needing[0] if needing else "adapt_every"} needs groups; pass Groups.contiguous({d}, 32), or set its weight to 0')
-        if self.groups is not None and len(self.groups.assignment) != d: raise SIBError(f'the groups cover {len(self.groups.assignment)} features, the SAE has {d}; make them with the same d_sae')
-        bad = [g for g in self.cfg.knowledge_groups if self.groups is not None and needing and not 0 <= g < self.groups.n_groups]
-        if bad: raise SIBError(f'knowledge_groups names group {bad[0]}, there are {self.groups.n_groups}; number them from 0')
+# %% ../nbs/05_training.ipynb #9ceb1537
+@patch
+def _check_groups(self: Trainer):
+    "Is there a partition where one is needed, and does it fit?"
+    d, needing = self.sae.cfg.d_sae, [t for t in self.weights if 'groups' in TERMS[t][0] or 'logits' in TERMS[t][0]]
+    if self.groups is None and (needing or self.cfg.adapt_every): raise SIBError(f'{needing[0] if needing else "adapt_every"} needs groups; pass Groups.contiguous({d}, 32), or set its weight to 0')
+    if self.groups is not None and len(self.groups.assignment) != d: raise SIBError(f'the groups cover {len(self.groups.assignment)} features, the SAE has {d}; make them with the same d_sae')
+    bad = [g for g in self.cfg.knowledge_groups if self.groups is not None and needing and not 0 <= g < self.groups.n_groups]
+    if bad: raise SIBError(f'knowledge_groups names group {bad[0]}, there are {self.groups.n_groups}; number them from 0')
 
-    def _fingerprint(self):
-        w = self.sae.W_enc.detach().double()
-        return [w.sum().item(), w.square().sum().item()]
+@patch
+def _fingerprint(self: Trainer):
+    w = self.sae.W_enc.detach().double()
+    return [w.sum().item(), w.square().sum().item()]
 
 # %% ../nbs/05_training.ipynb #cb03d671
 @patch
@@ -206,6 +216,7 @@ def train_step(self: Trainer):
     self.step += 1; self.tokens += len(x)
     return out, dict(terms, loss=loss.detach(), grad_norm=norm, lr=lr)
 
+# %% ../nbs/05_training.ipynb #5ae120a3
 @patch
 def _teach(self: Trainer, logits, y):
     "The gradient of the readers' own loss; they step after the SAE's loss has gone backward through them."
@@ -248,11 +259,12 @@ def save(self: Trainer):
 @patch
 def _options(self: Trainer): return json.dumps([asdict(self.cfg), asdict(self.sae.cfg)])
 
+# %% ../nbs/05_training.ipynb #63ff9854
 @patch
 def load(self: Trainer) -> bool:  # whether there was a checkpoint
     "Go back to the checkpoint, if there is one."
     if self.path is None or not self.path.exists(): return False
-    try: saved = torch.load(self.path, map_location=self.device, weights_only=True); saved_cfg = json.loads(saved['cfg'])
+    try: saved = torch.load(self.path, map_location='cpu', weights_only=True); saved_cfg = json.loads(saved['cfg'])
     except Exception as e: raise SIBError(f'{self.path} is damaged or no checkpoint of ours ({type(e).__name__}); delete it to start over') from None
     for old, new in zip(saved_cfg, json.loads(self._options())):
         diff = [k for k in new if new[k] != old.get(k)]
@@ -261,7 +273,7 @@ def load(self: Trainer) -> bool:  # whether there was a checkpoint
         raise SIBError(f'{self.path} was made with other groups or terms; use the same or another ckpt_dir')
     for k, s in saved['parts'].items(): getattr(self, k).load_state_dict(s)
     for k, v in saved['plain'].items(): setattr(self, k, v)
-    self.gen.set_state(saved['gen'].cpu())
+    self.since_fired = self.since_fired.to(self.device); self.gen.set_state(saved['gen'])
     return True
 
 # %% ../nbs/05_training.ipynb #0e1f9929
@@ -291,6 +303,7 @@ def run(self: Trainer,
             if self.history[-1]['step'] == self.step: bar.set_postfix({k: f'{self.history[-1][k]:.3g}' for k in ('fvu', 'l0', 'dead')})
     return self
 
+# %% ../nbs/05_training.ipynb #f118a326
 @patch
 def finish(self: Trainer) -> TrainResult:
     "Fold the scale into the biases. An SAE that never moved is a `SIBError`."
@@ -299,6 +312,7 @@ def finish(self: Trainer) -> TrainResult:
     self.sae.zero_grad(); self.scale = 1.
     return TrainResult(self.sae, self.groups, self.history, self.adaptive.events if self.adaptive else [], self.inside)
 
+# %% ../nbs/05_training.ipynb #7b7bf8dc
 def train_sae(sae: SAE,  # changed in place
               batches,  # iterable of `Batch(x (B, d_in), y (B,))`; repeated as needed
               cfg: TrainConfig,  # how
