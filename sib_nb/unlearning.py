@@ -74,9 +74,9 @@ def feature_stats(sae,  # anything with `encode` and `decode`
     "Firing frequency, scale and FVU from one pass over `resid`."
     n = count = total = rss = s1 = s2 = 0
     for x in resid:
-        z = sae.encode(x.to(sae.W_enc.dtype)); x, e = x.double(), (x - sae.decode(z)).double()
-        n += len(x); count += (z > 0).sum(0); total += z.sum(0, dtype=torch.float64)
-        rss += e.square().sum().item(); s1 += x.sum(0); s2 += x.square().sum().item()
+        x = x.to(sae.W_enc.dtype); z = sae.encode(x)
+        n += len(x); count += (z > 0).float().sum(0).double(); total += z.sum(0).double()  # sums of a chunk in fp32, of chunks in fp64
+        rss += (x - sae.decode(z)).square().sum().item(); s1 += x.sum(0).double(); s2 += x.square().sum().item()
     freq = np.array([float(f'{v:f}') for v in (count.float()/n).tolist()])
     return FeatureStats(freq, (total/count.clamp(min=1)).float(), rss/(s2 - (s1.square().sum()/n).item()), n)
 
