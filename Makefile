@@ -38,10 +38,9 @@ test: setup
 lab: setup
 	@cd nbs && $(BIN)/jupyter lab
 
-# for those who change notebooks: run all of them in fresh kernels, export, clean, and rebuild README.md
+# for those who change notebooks: run them in fresh kernels (NB=part of a name for some), export, clean, rebuild README.md
 notebooks: setup
-	@cd nbs && for f in $(or $(NB),[0-9]*.ipynb index.ipynb); do echo $$f; \
-	  $(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=ERROR --ExecutePreprocessor.timeout=1800 $$f || exit 1; done
+	@$(BIN)/python tools/dev.py run $(NB)
 	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tools/dev.py readme
 
 readme: setup

@@ -7,6 +7,7 @@ __all__ = ['letters_from', 'Questions', 'prepare_questions', 'ask', 'right_in_al
            'bootstrap_interval']
 
 # %% ../nbs/08b_questions.ipynb #4a8baf3b
+import hashlib
 import math
 from typing import NamedTuple
 
@@ -95,10 +96,10 @@ def letter_entropy(letters,  # answers as 0..3, `(..., n)`
 def heldout_mask(entities,  # what each question is about, `(n,)`
                  fraction: float = .5,  # of the entities
                  seed: int = 0) -> np.ndarray:  # True where the question is held out, `(n,)`
-    "Split questions by entity, so that no entity is in both halves."
-    names = np.unique(entities)
-    held = np.random.default_rng(seed).permutation(names)[:round(fraction*len(names))]
-    return np.isin(entities, held)
+    "Split questions by entity. A hash of the name decides, so an entity is on the same side in every set of questions and texts."
+    names, code = np.unique(np.asarray(entities, dtype=str), return_inverse=True)
+    u = [int.from_bytes(hashlib.sha256(f'{seed}:{n}'.encode()).digest()[:8], 'big')/2**64 for n in names]
+    return (np.array(u) < fraction)[code]
 
 def bootstrap_interval(right,  # answered right or not, `(n,)`
                        entity,  # what each question is about, `(n,)`
