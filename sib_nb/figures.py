@@ -123,8 +123,9 @@ def feature_metrics(results: pd.DataFrame) -> plt.Figure:
     "Three panels: active features per token, unexplained variance, MI between groups."
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 3, figsize=(2.6 + 2*results.run.nunique(), 3), layout='constrained')
-        for ax, col, label, fmt in zip(axes, ('l0', 'fvu', 'group_mi'), ('sparsity: active features per token (L0)', 'reconstruction: variance unexplained (FVU)', 'dependence: MI between groups (nats)'),
+        for ax, col, label, fmt in zip(axes, ('l0', 'fvu', 'group_mi'), ('active features per token (L0)', 'variance unexplained (FVU)', 'MI between two groups (nats)'),
                                        ('{:.1f}', '{:.3f}', '{:.4f}')): _bars(ax, results, col, label, fmt)
+        for ax, what in zip(axes, ('sparsity', 'reconstruction', 'dependence')): ax.set_title(what, fontsize=9)
         null = _summary(results, 'group_mi_null')['mean']
         axes[2].hlines(null, np.arange(len(null))-.3, np.arange(len(null))+.3, colors='k', linestyles=':', label='shuffled tokens'); axes[2].legend(loc='lower right')
     return fig
