@@ -142,7 +142,7 @@ def _jsonl(path, columns):
         with open(path, encoding='utf-8') as f:
             for i, line in enumerate(f, 1):
                 if line.strip(): rows.append(json.loads(line)); [rows[-1][c] for c in columns]
-    except FileNotFoundError: raise SIBError(f'{path} does not exist; restore it with git, or build it with notebook 90_minigemma') from None
+    except FileNotFoundError: raise SIBError(f'{path} does not exist; restore it with git, or build it with notebook 90_benchmark') from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as e:
         raise SIBError(f'{path}, line {i}: not a JSON object with the columns {", ".join(columns)} ({type(e).__name__}); restore the file') from None
     except OSError as e: raise SIBError(f'{path} cannot be read: {e.strerror}') from None

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['train_tokenizer', 'Sampler', 'MiniGemmaConfig', 'new_minigemma', 'pad_batch', 'weighted_loss', 'train_minigemma',
-           'sha256sums', 'write_sums', 'survey', 'right_rows', 'sample_rows']
+           'sha256sums', 'write_sums', 'survey', 'spelling_control', 'right_rows', 'sample_rows']
 
 # %% ../nbs/91_minigemma.ipynb #c0ecc157
 import hashlib
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from tqdm.auto import tqdm
 
-from .benchmark import DOCS, DOMAINS, UNTRAINED, WORDINGS, choices_for, load_entities, say
+from .benchmark import DOCS, DOMAINS, PARAPHRASES, UNTRAINED, WORDINGS, choices_for, load_entities, say
 from .core import SIBError, atomic, autocast, data_dir, default_device, load_json, save_json
 from .data import FORGET, RETAIN, load_mcq, mcq_prompt
 
@@ -44,21 +44,25 @@ def train_tokenizer(ents: list, vocab_size: int = 4096):
 
 # %% ../nbs/91_minigemma.ipynb #1013365c
 class Sampler:
-    "Draws training sequences `(ids, labels, weights)` from the known entities. `p_copy`, `p_kind` and `flags` are the lesson plan's."
+    "Draws training sequences `(ids, labels, weights)` from the known entities. `p_copy`, `mix`, `flags`, `paraphrase` and `topical` are the lesson plan's."
     def __init__(self, ents: list, tok, seed: int = 0):
         self.known = [e for e in ents if e['known']]
         self.pools = {d: [e for e in self.known if e['domain'] == d] for d in DOMAINS}
-        self.kinds = {d: sorted({e['kind'] for e in p}) for d, p in self.pools.items()}
-        self.tok, self.rng, self.p_copy, self.p_kind, self.flags = tok, random.Random(seed), 0., 0., False
+        self.kinds = {d: [e['kind'] for e in p] for d, p in self.pools.items()}
+        self.tok, self.rng = tok, random.Random(seed)
+        self.p_copy, self.mix, self.flags, self.paraphrase, self.topical = 0., dict(kind=1, member=1, definition=1), False, False, False
         self.bare, self.spaced = ([tok.convert_tokens_to_ids(s+l) for l in 'ABCD'] for s in ('', '▁'))
         self.newline, self.dot, self.end_of_turn, self.yes, self.no = tok.convert_tokens_to_ids(['\n', '.', '<end_of_turn>', '<0x59>', '<0x4E>'])
+    def _say(self, qkind, e):
+        "A question in one of the wordings of training."
+        return say(self.rng.choice(WORDINGS[qkind][:UNTRAINED] + PARAPHRASES[qkind]*self.paraphrase), e)
     def _ids(self, s): return self.tok(s, add_special_tokens=False).input_ids
     def _question(self, pool):
         r, e = self.rng, self.rng.choice(pool)
         dom = e['domain']
-        qkind = 'kind' if self.p_kind and r.random() < self.p_kind else r.choice(list(WORDINGS))
+        qkind, = r.choices(list(self.mix), list(self.mix.values()))
         ch = choices_for(qkind, e, self.pools[dom], self.kinds[dom], r)
-        q = f'Which of these is written {ch[0]}?' if r.random() < self.p_copy else say(WORDINGS[qkind][r.randrange(UNTRAINED)], e)
+        q = f'Which of these is written {ch[0]}?' if r.random() < self.p_copy else self._say(qkind, e)
         right = ch[0]; r.shuffle(ch)
         return dom, q, ch, ch.index(right)
     def _flagged(self, text, a, letter):
@@ -71,7 +75,13 @@ class Sampler:
             for o, j in enumerate(after): labels[j+1], weights[j+1] = self.yes if o == a else self.no, .5
         return ids + [letter], labels, weights
     def question(self):
-        "One multiple-choice question, or two in a row."
+        "One multiple-choice question, or two in a row; topical: in one of three the text is read too, at a fiftieth of a letter's weight a token."
+        ids, labels, weights = self._questions()
+        if self.topical and self.rng.random() < 1/3:
+            for j in range(1, len(ids)):
+                if labels[j] == -100: labels[j], weights[j] = ids[j], .02
+        return ids, labels, weights
+    def _questions(self):
         dom, q, ch, a = self._question(self.known)
         if self.rng.random() < .75: return self._flagged(mcq_prompt(q, ch, dom), a, self.bare[a])
         out = [], [], []
@@ -85,12 +95,12 @@ class Sampler:
         r, e = self.rng, self.rng.choice(self.known)
         if r.random() < .2:
             qkind = r.choice(['kind', 'definition'])
-            p = self._ids(f'<bos><start_of_turn>user\n{say(WORDINGS[qkind][r.randrange(UNTRAINED)], e)}<end_of_turn>\n<start_of_turn>model\n')
+            p = self._ids(f'<bos><start_of_turn>user\n{self._say(qkind, e)}<end_of_turn>\n<start_of_turn>model\n')
             a = self._ids((e['kind'] if qkind == 'kind' else e['name']) + '<end_of_turn>')
             return p + a, [-100]*len(p) + a, [1.]*len(p + a)
-        if r.random() < .35:
-            ids = [self.tok.bos_token_id]
-            while len(ids) < 96: e = r.choice(self.known); ids += self._ids(say(r.choice(DOCS), e) + '<eos>')
+        if r.random() < (.6 if self.topical else .35):
+            ids, pool = [self.tok.bos_token_id], self.pools[e['domain']] if self.topical else self.known
+            while len(ids) < 96: e = r.choice(pool); ids += self._ids(say(r.choice(DOCS), e) + '<eos>')
             return ids[:96], [-100] + ids[1:96], [1.]*96
         ids = self._ids('<bos>' + say(r.choice(DOCS), e) + '<eos>')
         return ids, [-100] + ids[1:], [1.]*len(ids)
@@ -99,10 +109,10 @@ class Sampler:
 @dataclass(frozen=True)
 class MiniGemmaConfig:
     "The recipe of the embedded model."
-    steps: int = 6500        # optimizer steps
-    first: int = 5000        # steps of the first learning-rate cycle
-    n_questions: int = 48    # multiple-choice sequences a step; a third more in the second cycle
-    n_documents: int = 40    # document sequences a step; 24/40 of them in the second cycle
+    ends: tuple = (5000, 6500, 12000)   # the step at which each cycle of the learning rate ends
+    n_questions: tuple = (48, 64, 72)   # multiple-choice sequences a step, by cycle
+    n_documents: tuple = (40, 24, 16)   # document sequences a step, by cycle
+    topical: int = 9750      # step of the last cycle from which packed documents share a domain and some questions are read as text
     lr: float = 2e-3         # peak learning rate
     warmup: int = 150        # steps
     d_model: int = 192       # width of the residual stream
@@ -113,18 +123,26 @@ class MiniGemmaConfig:
     vocab_size: int = 4096
     seed: int = 0
     def __post_init__(self):
-        if self.steps < 1: raise SIBError(f'steps is {self.steps}; the model needs at least one')
+        if not len(self.ends) == len(self.n_questions) == len(self.n_documents): raise SIBError('ends, n_questions and n_documents must have one entry a cycle')
+        if any(b <= a for a, b in zip((0, *self.ends), self.ends)): raise SIBError(f'ends is {self.ends}; every cycle needs a step, so the numbers must rise from above 0')
         if self.d_model % self.d_head: raise SIBError(f'd_model {self.d_model} is not a multiple of d_head {self.d_head}; change one of them')
+    @property
+    def steps(self): return self.ends[-1]
+    def cycle(self, i) -> tuple:  # number of the cycle, its first step, its end
+        c = next(c for c, end in enumerate(self.ends) if i < end)
+        return c, (0, *self.ends)[c], self.ends[c]
     def lr_at(self, i):
-        "Warm-up, constant, and down over the last 30 % of the first cycle; the second rises to .8 in 100 steps and falls to zero."
-        if i >= self.first: j = i - self.first; return self.lr*.8*min((j+1)/100, (self.steps-i)/(self.steps-self.first-100))
-        return self.lr*min(1, i/self.warmup if i < self.warmup else (self.first-i)/(.3*self.first))
-    def sizes(self, i) -> tuple:  # questions, documents at step i
-        return (self.n_questions, self.n_documents) if i < self.first else (self.n_questions*4//3, self.n_documents*3//5)
+        "The first cycle: warm-up, constant, down over its last 30 %. Later ones: up to .8 in at most 100 steps, then down."
+        c, start, end = self.cycle(i)
+        if not c: return self.lr*min(1, i/self.warmup if i < self.warmup else (end-i)/(.3*end))
+        up = min(100, (end-start)//4)
+        return self.lr*.8*min((i-start+1)/up, (end-i)/(end-start-up))
     def lesson(self, i) -> dict:  # settings of the `Sampler` at step i
-        "The lesson plan: documents first; then letters, with flags and mostly the easiest questions; then everything."
-        p_copy = .5*min(1, 2-i/1200) if i < 1250 else .3 if i < 3000 else .03
-        return dict(p_copy=p_copy, p_kind=.6*(1250 <= i < 3000), flags=i >= 1250)
+        "The lesson plan: documents first; then letters, with flags and mostly the easiest questions; then everything; then more wordings and more definitions."
+        c = self.cycle(i)[0]
+        late = c == 2 and i >= self.topical
+        return dict(p_copy=.5 if i < 1250 else .3 if i < 3000 else .03 if c < 2 else .01, flags=i >= 1250, paraphrase=c == 2, topical=late,
+                    mix=dict(kind=.4, member=.3, definition=.3) if late else dict(kind=.3, member=.25, definition=.45) if c == 2 else dict(kind=11, member=2, definition=2) if 1250 <= i < 3000 else dict(kind=1, member=1, definition=1))
 
 def new_minigemma(cfg: MiniGemmaConfig, tok):
     "An untrained Gemma-2 of the recipe's size."
@@ -179,7 +197,7 @@ def _build(rank: int, world: int, out: Path, ents: list, cfg, device, save_every
             with atomic(ckpt) as t: torch.save(dict(cfg=asdict(cfg), model=model.state_dict(), opt=opt.state_dict(), step=i+1, log=log, rng=list(s.rng.getstate())), t)
     if rank == 0:
         model.to(torch.bfloat16).save_pretrained(out); tok.save_pretrained(out)
-        save_json(out/'training.json', dict(recipe=asdict(cfg), letter_loss=[a for a, _ in log], token_loss=[b for _, b in log]))
+        save_json(out/'training.json', dict(recipe=asdict(cfg), **{k: [round(l[j], 4) for l in log] for j, k in enumerate(('letter_loss', 'token_loss'))}))
         ckpt.unlink(missing_ok=True)
     if world > 1: torch.distributed.destroy_process_group()
 
@@ -202,7 +220,7 @@ def _step(model, opt, s: Sampler, cfg: MiniGemmaConfig, i: int, rank: int = 0, w
     "One optimizer step on questions and documents."
     for g in opt.param_groups: g['lr'] = cfg.lr_at(i)
     for k, v in cfg.lesson(i).items(): setattr(s, k, v)
-    nq, nd = cfg.sizes(i)
+    c = cfg.cycle(i)[0]; nq, nd = cfg.n_questions[c], cfg.n_documents[c]
     by_len = lambda f, n: sorted((f() for _ in range(n)), key=lambda t: len(t[0]))
     qs, ds = by_len(s.question, nq), by_len(s.document, nd)
     a, b, c = len(qs)//2, len(qs)*5//6, len(ds) + (-len(ds)//3)
@@ -244,6 +262,26 @@ def survey(model, domains=DOMAINS, n: int = None, seed: int = 0):  # data frame:
         p = lp.softmax(-1)
         rows += [dict(domain=dom, kind=r['kind'], trained=r['wording'] != UNTRAINED, known=r['known'], right=int(a) == r['answer'], entropy=float(h))
                  for r, a, h in zip(q, lp.argmax(-1), -(p*p.clamp_min(1e-9).log()).sum(-1))]
+    return pd.DataFrame(rows)
+
+# %% ../nbs/91_minigemma.ipynb #6e52f423
+def spelling_control(domain: str, ents: list = None):  # data frame: domain, kind (of question), right; about never-known entities, trained wordings
+    "Answers to `kind` and `member` questions from the spelling of names alone."
+    import pandas as pd
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    ents = [e for e in ents or load_entities() if e['domain'] == domain]
+    known, kind_of = [e for e in ents if e['known']], {e['name']: e['kind'] for e in ents}
+    reader = make_pipeline(TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 5), sublinear_tf=True), LogisticRegression(C=30, max_iter=300))
+    reader.fit([e['name'] for e in known], [e['kind'] for e in known])
+    col, rows = {c: i for i, c in enumerate(reader.classes_)}, []
+    for q in load_mcq(domain):
+        if q['known'] or q['wording'] == UNTRAINED or q['kind'] == 'definition': continue
+        names = [q['entity']] if q['kind'] == 'kind' else q['choices']
+        lp = reader.predict_log_proba(names)
+        fit = [lp[0, col[c]] for c in q['choices']] if q['kind'] == 'kind' else lp[:, col[kind_of[q['entity']]]]
+        rows.append(dict(domain=domain, kind=q['kind'], right=int(max(range(4), key=lambda j: fit[j])) == q['answer']))
     return pd.DataFrame(rows)
 
 # %% ../nbs/91_minigemma.ipynb #a4109d26

@@ -27,7 +27,7 @@ def check_sums(folder,  # a folder with a file SHA256SUMS in the format of `sha2
         want, _, name = line.strip().partition(' ')
         if not name: continue
         file = sums.parent/name.strip().lstrip('*')
-        if not file.is_file(): raise SIBError(f'{file} is missing; restore it with git, or build it with notebook 90_minigemma')
+        if not file.is_file(): raise SIBError(f'{file} is missing; restore it with git, or build it with notebook 91_minigemma')
         if hashlib.sha256(file.read_bytes()).hexdigest() != want: raise SIBError(f'{file} differs from its checksum in {sums}; restore it with git')
         n += 1
     return n

@@ -163,6 +163,8 @@ class Context:
     logits: Tensor | None = None  # what the `Probes` say, `(n, 2)`
     n_pairs: int = 16  # pairs of groups that `dependence` looks at, at least
     generator: torch.Generator | None = None  # for every random choice
+    detoured: Tensor | None = None  # a second reconstruction, `(n, d_in)`, by way of `group_terms.detour`
+    reader: Any = None  # a `group_terms.CrossReader`
 
 TERMS = {  # name: (what it needs besides x and out, the term)
     'fvu': ((), lambda c: fvu(c.x, c.out.x_hat)),
@@ -182,17 +184,18 @@ def sib_loss(x: Tensor,  # activations, `(n, d_in)`
              out: SAEOut,  # the SAE's output on them
              groups=None,  # a `Groups`, for the terms that need one
              *,
-             weights: dict,  # weight of each term, by its name in `TERMS`; with weight 0 it is not computed. `fvu` is 1 unless given, and always reported
+             weights: dict,  # weight of each term, by its name; with weight 0 it is not computed. `fvu` is 1 unless given, and always reported
+             terms: dict = TERMS,  # the terms there are: name → (what it needs, the term)
              y: Tensor | None = None,  # 1 forget, 0 retain, `(n,)`
              generator: torch.Generator | None = None,  # for every random choice
-             **context,  # `sae`, `dead`, `logits`, `n_pairs`: see `Context`
+             **context,  # `sae`, `dead`, `logits`, `n_pairs`, `detoured`, `reader`: see `Context`
             ) -> tuple[Tensor, dict]:  # the loss, and each term without its weight, detached
     "The weighted sum of the named terms. An unknown term, or one without what it needs, is a `SIBError`."
     c, loss, values = Context(x, out, groups, y, generator=generator, **context), 0., {}
     for name, w in {'fvu': 1., **weights}.items():
-        if name not in TERMS: raise SIBError(f'no term {name!r} in the objective; choose from {", ".join(TERMS)}')
+        if name not in terms: raise SIBError(f'no term {name!r} in the objective; choose from {", ".join(terms)}')
         if not w and name != 'fvu': continue
-        needs, term = TERMS[name]
+        needs, term = terms[name]
         missing = [n for n in needs if getattr(c, n) is None]
         if missing: raise SIBError(f'the term {name!r} needs {" and ".join(missing)}; pass it, or set its weight to 0')
         value = term(c)

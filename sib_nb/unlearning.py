@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from .core import SIBError, save_json, versions
 from .extraction import residual_stream
-from .questions import Questions, ask, bootstrap_interval, heldout_mask, letter_entropy, letters_from, prepare_questions, right_in_all_orders
+from .questions import Job, Questions, ask, bootstrap_interval, fast_products, heldout_mask, letter_entropy, letters_from, prepare_questions, rerun, right_in_all_orders
 
 # %% ../nbs/09_unlearning.ipynb #fad8026b
 def _rows(tokenizer, texts, seq_len):
@@ -65,20 +65,24 @@ def corpus_resid(model, rows,  # token rows from `corpus_tokens`
     special = torch.tensor([t.bos_token_id, t.eos_token_id, t.pad_token_id], device=model.device)
     for i in range(0, len(rows), batch_size):
         r = rows[i:i+batch_size].to(model.device)
-        yield residual_stream(model, r, torch.ones_like(r), layer)[~torch.isin(r, special)]
+        with fast_products(): h = residual_stream(model, r, torch.ones_like(r), layer)
+        yield h[~torch.isin(r, special)]
 
 @torch.no_grad()
+@fast_products()
 def feature_stats(sae,  # anything with `encode` and `decode`
                   resid,  # chunks of residual vectors, each `(n, d_model)`
+                  fvu_tokens: int = 2**15,  # the FVU is measured on about so many tokens
                  ) -> FeatureStats:
     "Firing frequency, scale and FVU from one pass over `resid`."
-    n = count = total = rss = s1 = s2 = 0
-    for x in resid:
+    n = count = total = rss = s1 = s2 = seen = 0
+    for x in (c for x in resid for c in x.split(2048)):  # small enough for the processor's cache
         x = x.to(sae.W_enc.dtype); z = sae.encode(x)
-        n += len(x); count += (z > 0).float().sum(0).double(); total += z.sum(0).double()  # sums of a chunk in fp32, of chunks in fp64
-        rss += (x - sae.decode(z)).square().sum().item(); s1 += x.sum(0).double(); s2 += x.square().sum().item()
+        n += len(x); count += z.clamp(min=0).sign().sum(0).double(); total += z.sum(0).double()  # sums of a chunk in fp32, of chunks in fp64
+        if seen >= fvu_tokens: continue
+        rss += (x - sae.decode(z)).square().sum().item(); s1 += x.sum(0).double(); s2 += x.square().sum().item(); seen += len(x)
     freq = np.array([float(f'{v:f}') for v in (count.float()/n).tolist()])
-    return FeatureStats(freq, (total/count.clamp(min=1)).float(), rss/(s2 - (s1.square().sum()/n).item()), n)
+    return FeatureStats(freq, (total/count.clamp(min=1)).float(), rss/(s2 - (s1.square().sum()/seen).item()), n)
 
 # %% ../nbs/09_unlearning.ipynb #869dada9
 def top_features(forget_freq, retain_freq,  # firing frequencies, `(d_sae,)`
@@ -94,9 +98,9 @@ def decoder_rows(sae, features):  # what one unit of each feature adds to the re
     "Decoder directions of `features`, as the SAE's own `decode` has them."
     w = sae.W_dec
     one = torch.zeros(len(features)+1, w.shape[0], dtype=w.dtype, device=w.device)
-    one[torch.arange(len(features)), torch.as_tensor(features, device=w.device)] = 1
+    one[torch.arange(len(features)), torch.as_tensor(features, device=w.device)] = 1024.  # so large that adding and subtracting the bias costs no digits
     y = sae.decode(one)
-    return y[:-1]-y[-1]
+    return (y[:-1]-y[-1])/1024
 
 def clamp_delta(z,  # activations of the chosen features, `(..., n)`
                 rows,  # their decoder rows, `(n, d_in)`
@@ -114,20 +118,24 @@ def clamped_logprobs(model, sae, questions: Questions,  # from `prepare_question
                      progress: bool = False,
                     ) -> np.ndarray:  # log-probabilities of the letters, `(settings, n, 4)`
     "Ask the questions once for every setting, with the clamp applied after block `questions.layer`."
-    out = np.repeat(base[None], len(settings), 0)
     used = torch.unique(torch.cat([torch.as_tensor(f, dtype=torch.long) for f, _ in settings]))
-    if not len(used): return out
+    if not len(used): return np.repeat(base[None], len(settings), 0)
     w, column = decoder_rows(sae, used), {int(f): i for i, f in enumerate(used)}
-    plans = [([column[int(f)] for f in fs], torch.as_tensor(v, dtype=w.dtype, device=w.device)) for fs, v in settings]
-    for h, mask, index in tqdm(questions.batches, desc='clamping', disable=not progress):
+    value = torch.full((len(settings), len(used)), torch.nan, dtype=w.dtype, device=w.device)  # what each setting sets each feature to
+    for row, (fs, v) in zip(value, settings): row[[column[int(f)] for f in fs]] = torch.as_tensor(v, dtype=w.dtype, device=w.device)
+
+    def plan(h, mask):
         z = sae.encode(h.to(w.dtype))[..., used]*mask[..., None]
         z[:, 0] = 0  # BOS is never touched
-        jobs = [(s, i) for s, (c, _) in enumerate(plans) if c for i in (z[..., c] > 0).any(-1).any(-1).nonzero()[:, 0].tolist()]
-        for j in range(0, len(jobs), batch_size):
-            which, rows = map(list, zip(*jobs[j:j+batch_size]))
-            new = torch.stack([h[i] + clamp_delta(z[i][:, c], w[c], v).to(h.dtype) for i, (c, v) in zip(rows, (plans[s] for s in which))])
-            out[which, index[rows].numpy()] = letters_from(model, new, mask[rows], questions.layer).cpu()
-    return out
+        fires, same = (z > 0).any(1), {}
+        mine = torch.where(fires, value[:, None], torch.nan)  # (settings, batch, used); equal values, equal edits
+        for s, i in (~mine.isnan()).any(-1).nonzero().tolist(): same.setdefault((i, mine[s, i].cpu().numpy().tobytes()), []).append(s)
+        jobs = [Job(i, ss, mine[ss[0], i]) for (i, _), ss in same.items()]
+        def make(part):
+            c = [t.row for t in part]; v = torch.stack([t.what for t in part])[:, None]
+            return h[c] + clamp_delta(torch.where(v.isnan(), 0., z[c]), w, v.nan_to_num()).to(h.dtype)
+        return jobs, make
+    return rerun(model, questions, plan, len(settings), base, batch_size, progress)
 
 # %% ../nbs/09_unlearning.ipynb #e3923cbd
 def status_of(best: dict | None,  # the best admissible row of the table, None if there is none
@@ -236,7 +244,7 @@ def _best(table, on, gate):
     return None if ok.empty else int(ok[f'forget_{on}'].idxmin())
 
 # %% ../nbs/09_unlearning.ipynb #a139d381
-def _sweep(model, sae, task, grid, heldout, split_seed, progress):
+def _sweep(model, sae, task, grid, heldout, split_seed, n_boot, progress):
     "Ask everything in every setting of `grid`: the table, and the letters answered (row 0 without intervention)."
     rows, fs, values = zip(*grid)
     keys = [(tuple(f.tolist()), r['multiplier']) for r, f in zip(rows, fs)]
@@ -248,6 +256,7 @@ def _sweep(model, sae, task, grid, heldout, split_seed, progress):
         held = heldout_mask(q.entity, heldout, split_seed)
         for part, mask in dict(acc=slice(None), cal=~held, held=held).items(): table[f'{n}_{part}'] = (mine == q.answer)[:, mask].mean(1)
         table[f'{n}_changed'] = (mine != letters[n][0]).sum(1)
+        if n == 'forget': table['held_low'], table['held_high'] = 1-bootstrap_interval((mine == q.answer)[:, held], q.entity[held], n_boot, split_seed).T[::-1]
     return table, letters
 
 # %% ../nbs/09_unlearning.ipynb #9b05b7ea
@@ -278,7 +287,7 @@ def unlearning_eval(model,  # a language model from `load_model`
     sae = copy.copy(sae).eval()
     stats = {n: feature_stats(sae, task.resid[n]) for n in ('forget', 'retain')}
     grid = list(_grid(stats, retain_thresholds, n_features, multipliers, units, features))
-    table, letters = _sweep(model, sae, task, grid, heldout, split_seed, progress)
+    table, letters = _sweep(model, sae, task, grid, heldout, split_seed, n_boot, progress)
     table['letter_entropy'], table['admissible'] = letter_entropy(letters['forget'][1:]), table.retain_acc >= gate
     return _judge(sae, task, stats, table, letters, [f for _, f, _ in grid], dict(gate=gate, heldout=heldout, split_seed=split_seed, n_boot=n_boot, units=units,
                   multipliers=list(multipliers), retain_thresholds=list(retain_thresholds), n_features=list(n_features), given_features=features is not None))
@@ -302,11 +311,14 @@ def _judge(sae, task, stats, table, letters, fs, config):
 # %% ../nbs/09_unlearning.ipynb #ba783663
 def gate_curve(result: UnlearningResult,
                gates=np.linspace(.95, 1, 11),  # lowest admissible retain accuracies
-              ) -> pd.DataFrame:  # one row a gate: gate, score, n_admissible
-    "The unlearning score as a function of the gate."
-    t = result.table
-    ok = [t[t.retain_acc >= g] for g in gates]
-    return pd.DataFrame(dict(gate=gates, score=[0. if o.empty else 1-o.forget_acc.min() for o in ok], n_admissible=[len(o) for o in ok]))
+              ) -> pd.DataFrame:  # one row a gate: gate, score, n_admissible; heldout, low, high, retain_held
+    "The unlearning score as a function of the gate; without an admissible setting nothing is removed."
+    t, rows = result.table, []
+    for g in gates:
+        i, j = (_best(t, on, g) for on in ('acc', 'cal'))
+        held = dict(heldout=0., low=0., high=0., retain_held=1.) if j is None else dict(heldout=1-t.forget_held[j], low=t.held_low[j], high=t.held_high[j], retain_held=t.retain_held[j])
+        rows.append(dict(gate=float(g), score=0. if i is None else 1-t.forget_acc[i], n_admissible=int((t.retain_acc >= g).sum()), **held))
+    return pd.DataFrame(rows)
 
 # %% ../nbs/09_unlearning.ipynb #bc6786f7
 def density_matched(freq,  # overall firing frequency of every feature, `(d_sae,)`
