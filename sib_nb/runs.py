@@ -93,7 +93,8 @@ def training_texts(bench: Benchmark, prompts: bool = True, seed: int = 0) -> tup
     texts = [(t, int(c == bench.corpora[0])) for c in bench.corpora for t in load_corpus(c)['text']]
     for name in (*bench.forget, *bench.retain) if prompts and bench.forget == (FORGET,) else ():
         mcq = load_mcq(name).filter(lambda r: r['known'])
-        cal = mcq.select((~torch.from_numpy(heldout_mask(mcq['entity']))).nonzero().flatten().tolist())
+        away = heldout_mask([f'{r["subject"]}/{r["entity"]}' for r in mcq])      # as `Questions.entity` names them
+        cal = mcq.select((~away).nonzero()[0].tolist())
         texts += [(p, int(name in bench.forget)) for p in mcq_prompts(cal)[0]]
     order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed)).tolist()
     cut = len(texts)//20
