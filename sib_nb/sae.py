@@ -35,6 +35,7 @@ class SAEConfig:
     dtype: str = 'float32'  # of the weights on disk ('float32' or 'bfloat16'); in memory they are fp32
     threshold: float = .05  # jumprelu: where every threshold starts, in units of the (normalised) input
     bandwidth: float = .05  # jumprelu: width ε of the window that carries the thresholds' gradient, same units
+    open: int = 0  # batchtopk: the first so many features need not compete for the k places; they fire where they are positive
 
     def __post_init__(self):
         named = re.match(r'blocks\.(\d+)\.', self.hook_name)
@@ -47,6 +48,8 @@ class SAEConfig:
         if self.activation not in ACTIVATIONS: raise SIBError(f'activation={self.activation!r}; choose one of {", ".join(ACTIVATIONS)}')
         if 'topk' in self.activation and not 1 <= self.k <= self.d_sae:
             raise SIBError(f'k={self.k} with d_sae={self.d_sae}; k must lie between 1 and d_sae')
+        if self.open and (self.activation != 'batchtopk' or not 0 <= self.open <= self.d_sae-self.k):
+            raise SIBError(f"open={self.open} with activation={self.activation!r}; only batchtopk has open features, at most d_sae - k = {self.d_sae-self.k}")
         if self.dtype not in ('float32', 'bfloat16'): raise SIBError(f"dtype={self.dtype!r}; choose 'float32' or 'bfloat16'")
         if self.bandwidth <= 0 or self.threshold < 0: raise SIBError(f'bandwidth={self.bandwidth}, threshold={self.threshold}; they must be positive')
 
@@ -151,9 +154,14 @@ def activate(self: SAE,
     if c.activation == 'jumprelu': return jumprelu(pre, self.threshold, c.bandwidth)
     cut = self.threshold
     if self.training:
-        cut = batch_cut(pre, c.k)
+        cut = batch_cut(pre[..., c.open:], c.k)
         self.threshold.copy_(torch.where(self.threshold > 0, self.threshold.lerp(cut, .02), cut))
-    return pre.relu() * (pre > cut)
+    return pre.relu() * (pre > self.thresholds(cut))
+
+@patch
+def thresholds(self: SAE, cut: Tensor) -> Tensor:  # 0-d, or `(d_sae,)` if some features are open
+    "batchtopk: above what each feature fires."
+    return cut if not self.cfg.open else torch.where(torch.arange(self.cfg.d_sae, device=cut.device) < self.cfg.open, 0., cut)
 
 # %% ../nbs/03_sae.ipynb #73444e84
 @patch
@@ -191,10 +199,10 @@ def _saelens(self: SAE):
     cfg = dict(architecture=_ARCH[c.activation], d_in=c.d_in, d_sae=c.d_sae, dtype=c.dtype, device='cpu', apply_b_dec_to_input=True,
                normalize_activations='none', reshape_activations='none',
                metadata=dict(sae_lens_version='6.0.0', model_name=c.model_name, hook_name=c.hook_name, hook_layer=c.layer,
-                             prepend_bos=True, sib_activation=c.activation, sib_k=c.k))
+                             prepend_bos=True, sib_activation=c.activation, sib_k=c.k, sib_open=c.open))
     if c.activation == 'topk': cfg |= dict(k=c.k, rescale_acts_by_decoder_norm=False)
     state = {n: t.detach().to('cpu', getattr(torch, c.dtype)).clone() for n, t in self.state_dict().items()}
-    if c.activation == 'batchtopk': state['threshold'] = state['threshold'].repeat(c.d_sae)
+    if c.activation == 'batchtopk': state['threshold'] = self.thresholds(self.threshold).to(state['threshold'].dtype).expand(c.d_sae).clone()
     return cfg, state
 
 # %% ../nbs/03_sae.ipynb #da25adb5
@@ -232,7 +240,7 @@ def _config(d, at):
     if arch not in known: raise SIBError(f'{at} has architecture {arch!r}; supported are {", ".join(known)}')
     opt = {k: meta[k] for k in ('model_name', 'hook_name') if meta.get(k)} | {k: d[k] for k in ('dtype',) if k in d}
     k = d.get('k') or meta.get('sib_k') or min(16, d['d_sae'])
-    return SAEConfig(d['d_in'], d['d_sae'], meta.get('sib_activation') or known[arch], int(k), layer=meta.get('hook_layer'), **opt)
+    return SAEConfig(d['d_in'], d['d_sae'], meta.get('sib_activation') or known[arch], int(k), layer=meta.get('hook_layer'), open=meta.get('sib_open', 0), **opt)
 
 # %% ../nbs/03_sae.ipynb #2ac7dd6d
 @patch(cls_method=True)
@@ -242,7 +250,7 @@ def load(cls: SAE,
     "Open an SAE. A missing, damaged or unsupported file is a `SIBError`."
     path = Path(path); d = load_json(path/'cfg.json')
     sae, w = cls(_config(d, path/'cfg.json')), _tensors(path/'sae_weights.safetensors')
-    if sae.cfg.activation == 'batchtopk' and 'threshold' in w: w['threshold'] = w['threshold'][0]
+    if sae.cfg.activation == 'batchtopk' and 'threshold' in w: w['threshold'] = w['threshold'][-1]
     want = {n: t.shape for n, t in sae.state_dict().items()}
     if want != {n: t.shape for n, t in w.items()}: raise SIBError(f'{path}/sae_weights.safetensors does not fit cfg.json (expected {", ".join(want)} for {sae.cfg.d_in} × {sae.cfg.d_sae}); the two files belong to different SAEs')
     if not all(t.isfinite().all() for t in w.values()): raise SIBError(f'{path}/sae_weights.safetensors holds NaN or infinity; train it again')

@@ -19,10 +19,10 @@ from fastcore.basics import patch
 from .core import SIBError, atomic, autocast
 from .group_terms import CrossReader, SimilarityGroups, detour
 from .groups import AdaptiveGroups, Groups
-from .mi import SlidingWindowMI
 from .objective import Probes, group_dependence, sib_loss
 from .recipe import ALL_TERMS, Batch, Feed, TrainConfig, geometric_median, lr_at
 from .sae import SAE
+from .window import SlidingWindowMI
 
 # %% ../nbs/05_training.ipynb #81eac4da
 class Trainer:
