@@ -1,4 +1,5 @@
 # make figures   set up, run the quick study on the embedded model, draw everything
+# make study     the same with every run and all seeds (hours; resumes where it stopped)
 # make test      set up, check that nothing is out of sync, run every notebook's tests
 # make lab       set up, open JupyterLab on the notebooks
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
@@ -11,7 +12,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: figures test lab setup notebooks readme lock clean help
+.PHONY: figures study test lab setup notebooks readme lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +31,10 @@ $(VENV)/installed: requirements.txt overrides.txt setup.py
 
 figures: setup
 	@$(BIN)/sib_run --study quick --force
+	@$(BIN)/sib_figures
+
+study: setup
+	@$(BIN)/sib_run --study full
 	@$(BIN)/sib_figures
 
 test: setup

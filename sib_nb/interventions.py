@@ -269,8 +269,7 @@ def battery(sae, task, groups=None,  # a `Groups`; without it no group methods
         f = group_features(groups, rank_groups(ev, budget)[:n])
         if not len(f): continue
         both = guards(f, 'fraction') + guards(f, 'activity')
-        add('group proportional', 'proportional', f)
-        add('group clamp', 'clamp', f); add('group clamp + guard', 'clamp', f, guards=both); add('group conditional + guard', 'clamp', f, where='prompt', guards=both)
+        add('group clamp', 'clamp', f); add('group proportional', 'proportional', f); add('group clamp + guard', 'clamp', f, guards=both); add('group conditional + guard', 'clamp', f, where='prompt', guards=both)
         add('group projection', 'project', f, (1., 2.), ranks=ranks); add('group projection + guard', 'project', f, (1., 2.), 'prompt', both, ranks)
     return list(dict.fromkeys(out))
 

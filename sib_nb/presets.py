@@ -30,7 +30,7 @@ RUNS = dict(
     optimized_groups=Run('Optimized groups', 'Groups of 32, their dependence in the loss, and adaptation: merge, split, reassign.',
                          train=dict(beta=.3, n_pairs=64, adapt_every=100)),
     knowledge_aware=Run('Knowledge-aware', 'Dependence between groups in the loss, and one group planted with a reader of the forget domain.',
-                        sae=dict(activation='batchtopk', open=8), train=dict(beta=.3, n_pairs=64), knowledge=dict(n=8, rate=.008)))
+                        sae=dict(activation='batchtopk', open=8), train=dict(beta=.3, n_pairs=64), knowledge=dict(n=8, rate=.005)))
 
 QUICK = tuple(RUNS)  # what `make figures` runs
 RUNS['baseline_batchtopk'] = Run('Baseline, BatchTopK', 'A plain BatchTopK SAE.', sae=dict(activation='batchtopk'))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BENCHMARKS', 'BATTERY', 'STUDIES', 'Benchmark', 'known_questions', 'asked', 'calibration_rows', 'training_texts',
            'sae_metrics', 'partition', 'lessons', 'task_for', 'probe', 'controls', 'run', 'evaluate', 'summary',
-           'layer_sweep', 'study', 'main']
+           'layer_sweep', 'reader_sweep', 'study', 'main']
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import argparse
@@ -132,24 +132,25 @@ def partition(d_sae: int, size: int, open: int = 0) -> Groups:  # the groups at 
     return Groups(torch.cat([torch.zeros(open, dtype=torch.long), rest+1]) if open else rest)
 
 # %% ../nbs/11_runs.ipynb #8cd3d33d
-def lessons(lm, bench: Benchmark, layer: int, seed: int = 0, progress: bool = True, n_docs: int = 2000):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
-    "What a reader learns from."
-    rows = sum(calibration_rows(lm, bench, progress), [])
-    names = list(dict.fromkeys(r['subject'] for r in rows if r['subject'] not in bench.forget))
+def lessons(lm, rows: list, layer: int, forget: tuple, texts=(), labels=(), progress: bool = False):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
+    "What a reader learns from: questions, whose subjects in `forget` are subject 0, and documents with labels (1 forget)."
+    names = list(dict.fromkeys(r['subject'] for r in rows if r['subject'] not in forget))
     of = torch.tensor([1+names.index(r['subject']) if r['subject'] in names else 0 for r in rows])
     x, subject, answer = [], [], []
     for h, mask, index in prepare_questions(lm, rows, layer).batches:
         live = mask.bool(); live[:, 0] = False
         end = torch.zeros_like(live); end[torch.arange(len(h)), mask.sum(1)-1] = True
         x.append(h[live].cpu()); subject.append(of[index].to(mask.device)[:, None].expand_as(mask)[live].cpu()); answer.append(end[live].cpu())
-    texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
-    docs = resid(lm, texts[:n_docs], layer, labels[:n_docs], progress=progress)
-    return torch.cat([*x, docs.x.to(x[0])]), torch.cat([*subject, (docs.y == 0).long()]), torch.cat([*answer, torch.zeros(len(docs.x), dtype=torch.bool)])
+    if texts:
+        docs = resid(lm, texts, layer, labels, progress=progress)
+        x.append(docs.x.to(x[0])); subject.append((docs.y == 0).long()); answer.append(torch.zeros(len(docs.x), dtype=torch.bool))
+    return torch.cat(x), torch.cat(subject), torch.cat(answer)
 
-def _plant(sae, options, lm, bench, layer, seed, progress):  # cross-entropy of the reader, nats a lesson
+def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cross-entropy of the reader, nats a lesson
     "Plant a reader in the first features of `sae`, and hold it there."
     o = dict(options); rate, size = o.pop('rate'), o.pop('size', .5)
-    x, subject, answer = lessons(lm, bench, layer, seed, progress)
+    texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
+    x, subject, answer = lessons(lm, sum(calibration_rows(lm, bench, progress), []), layer, bench.forget, texts[:n_docs], labels[:n_docs], progress)
     at = answer & (subject > 0)
     reader = at_rate(train_reader(x, subject, answer, seed=seed, progress=progress, **o), x[at], rate, subject[at])
     plant(sae, reader, range(len(reader.b)), x[answer & (subject == 0)], size, torch.Generator().manual_seed(seed))
@@ -272,6 +273,22 @@ def layer_sweep(model='minigemma', forget: str = 'biology', layers=None, seeds=(
             rows.append(row)
     return rows
 
+# %% ../nbs/11_runs.ipynb #35320ea4
+def reader_sweep(model='minigemma', forget: str = 'biology', layers=None, seed: int = 0, rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer
+    "How well the forget domain can be read where answers are read off, after every block; on calibration entities the reader has not seen."
+    lm, bench, out = load_model(model) if isinstance(model, str) else model, _benchmark(forget), []
+    rows = sum(calibration_rows(lm, bench, progress), [])
+    test = heldout_mask([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)], .25, 1)
+    parts = [[r for r, t in zip(rows, test) if t == want] for want in (False, True)]
+    texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
+    for layer in layers or range(n_layers(lm)-1):
+        reader = train_reader(*lessons(lm, parts[0], layer, bench.forget, texts[:2000], labels[:2000]), seed=seed, progress=progress, **options)
+        x, subject, answer = lessons(lm, parts[1], layer, bench.forget)
+        retain, found = answer & (subject > 0), answer & (subject == 0)
+        fires = at_rate(reader, x[retain], rate, subject[retain]).fires(x[found]).float()
+        out.append(dict(layer=layer, seed=seed, rate=rate, found=fires.mean().item(), n_forget=len(fires), n_retain=int(retain.sum())))
+    return out
+
 # %% ../nbs/11_runs.ipynb #8527cb30
 STUDIES = dict(quick={n: (0,) for n in QUICK}, full={n: range(5) if n in (*QUICK, 'baseline_batchtopk') else range(3) for n in RUNS})  # run → seeds
 
@@ -304,7 +321,8 @@ def main(argv=None):
     options = {k: v for k, v in dict(layer=a.layer, forget=a.forget, steps=a.steps, batch_size=a.batch_size, lr=a.lr, expansion=a.expansion,
                                      out=a.out, eval_model=a.eval_model).items() if v is not None}
     options |= dict(model=a.model, force=a.force, progress=not a.quiet)
-    import warnings; warnings.filterwarnings('ignore')   # libraries' chatter; ours are errors
+    import datasets, warnings
+    warnings.filterwarnings('ignore'); datasets.disable_progress_bars()   # libraries' chatter; ours are errors
     try:
         if a.study: study(a.study, a.seed, **options)
         elif a.run: run(a.run, seed=a.seed or 0, **options)

@@ -27,6 +27,7 @@ from .window import SlidingWindowMI
 # %% ../nbs/05_training.ipynb #81eac4da
 class Trainer:
     "The state of a training run. `train_sae` drives it; use it directly to stop, look, and go on."
+    terms = ALL_TERMS                       # of the objective
     def __init__(self, sae, batches, cfg, groups=None, ckpt_dir=None):
         self.sae, self.feed, self.cfg, self.device = sae, Feed(batches), cfg, sae.W_dec.device
         self.path = Path(ckpt_dir)/'checkpoint.pt' if ckpt_dir else None
@@ -96,7 +97,7 @@ def train_step(self: Trainer):
         logits = self.probes(out.z) if self.probes is not None else None
         groups, early = self.seen(), {'dependence': 0.} if self.step < cfg.beta_from*cfg.steps else {}
         detoured = sae.decode(detour(out.z, groups.assignment, **cfg.detours, generator=self.gen)) if 'detour' in self.weights else None
-        loss, terms = sib_loss(x, out, groups, weights=self.weights | early, terms=ALL_TERMS, y=y, generator=self.gen, sae=sae, n_pairs=cfg.n_pairs,
+        loss, terms = sib_loss(x, out, groups, weights=self.weights | early, terms=self.terms, y=y, generator=self.gen, sae=sae, n_pairs=cfg.n_pairs,
                                dead=self.since_fired > cfg.dead_after, logits=logits, detoured=detoured, reader=self.reader)
     if not loss.isfinite():
         if not x.isfinite().all(): raise SIBError(f'step {self.step}: the activations hold NaN or infinity; check the model (fp16 overflows, bf16 does not) and the extraction')
@@ -104,8 +105,8 @@ def train_step(self: Trainer):
         raise SIBError(f'step {self.step}: {", ".join(bad) or "the loss"} became {loss.item()}; lower lr (now {lr:.1e}), or clip harder')
     if logits is not None: self._teach(logits, y)
     if self.reader is not None: self.reader_opt.zero_grad()
-    self.opt.zero_grad(); loss.backward(inputs=[*sae.parameters(), *(self.reader.parameters() if self.reader is not None else ())]); sae.project_grad_()
-    norm = torch.nn.utils.clip_grad_norm_(sae.parameters(), cfg.clip or math.inf)
+    self.opt.zero_grad(); loss.backward(inputs=[*sae.parameters(), *(self.reader.parameters() if self.reader is not None else ())])
+    norm = self.ready_grads()
     self.opt.step(); sae.constrain_()
     if logits is not None: self.probe_opt.step()
     if self.reader is not None: self.reader_opt.step()
@@ -117,6 +118,12 @@ def train_step(self: Trainer):
 def seen(self: Trainer) -> Groups:
     "The partition that the loss sees. Here the true one; an ablation may show it another."
     return self.groups
+
+@patch
+def ready_grads(self: Trainer):  # their norm before clipping
+    "Take out of the decoder's gradient what points along its rows, and clip. Where ranks share their gradients, they do it here."
+    self.sae.project_grad_()
+    return torch.nn.utils.clip_grad_norm_(self.sae.parameters(), self.cfg.clip or math.inf)
 
 @patch
 def _teach(self: Trainer, logits, y):
