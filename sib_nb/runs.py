@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BENCHMARKS', 'BATTERY', 'STUDIES', 'Benchmark', 'known_questions', 'asked', 'calibration_rows', 'training_texts',
            'sae_metrics', 'partition', 'lessons', 'task_for', 'probe', 'controls', 'run', 'evaluate', 'summary',
-           'layer_sweep', 'reader_sweep', 'study', 'main']
+           'layer_sweep', 'reader_sweep', 'before_after', 'study', 'main']
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import argparse
@@ -29,7 +29,7 @@ from .model import check_layer, load_model, n_layers
 from .presets import QUICK, RUNS, SHARED, Run, preset
 from .probing import probing_eval
 from .questions import heldout_mask, prepare_questions, right_in_all_orders
-from .sae import SAE, SAEConfig
+from .sae import SAE, SAEConfig, load_groups
 from .training import TrainConfig, train_sae
 from .unlearning import control_sae, density_matched, prepare_task, unlearning_eval
 from .window import SlidingWindowMI
@@ -288,6 +288,21 @@ def reader_sweep(model='minigemma', forget: str = 'biology', layers=None, seed: 
         fires = at_rate(reader, x[retain], rate, subject[retain]).fires(x[found]).float()
         out.append(dict(layer=layer, seed=seed, rate=rate, found=fires.mean().item(), n_forget=len(fires), n_retain=int(retain.sum())))
     return out
+
+# %% ../nbs/11_runs.ipynb #44f29ac0
+def before_after(names=('baseline', 'optimized_groups'), seeds=(0,), model='minigemma', forget: str = 'biology', out=None) -> list:  # dicts, one a run, seed and moment
+    "Group MI and its null on held-out tokens, before training and after it; needs the SAEs of finished runs."
+    lm, bench, out, rows = load_model(model) if isinstance(model, str) else model, _benchmark(forget), Path(out or data_dir()/'results'), []
+    x = resid(lm, training_texts(bench)[2], bench.layer).x.float()
+    for name in names:
+        for seed in seeds:
+            folder = out/'saes'/f'{name}-{_slug(lm.name)}-{forget}-L{bench.layer}-s{seed}'
+            sae = SAE.load(folder); start = SAE(sae.cfg, generator=torch.Generator().manual_seed(seed)).eval()
+            with torch.no_grad(): start.b_dec.copy_(x.mean(0))
+            for moment, s, g in (('before', start, partition(sae.cfg.d_sae, preset(name).group_size, sae.cfg.open)), ('after', sae, Groups(load_groups(folder)))):
+                m = sae_metrics(s, x, g, seed)
+                rows.append(dict(run=name, seed=seed, moment=moment, **{k: m[k] for k in ('fvu', 'n_groups', 'group_mi', 'group_mi_null', 'n_tokens')}))
+    return rows
 
 # %% ../nbs/11_runs.ipynb #8527cb30
 STUDIES = dict(quick={n: (0,) for n in QUICK}, full={n: range(5) if n in (*QUICK, 'baseline_batchtopk') else range(3) for n in RUNS})  # run → seeds
