@@ -1,6 +1,7 @@
 # make figures   set up, run the quick study on the embedded model, draw everything
 # make study     the same with every run and all seeds (hours; resumes where it stopped)
 # make test      set up, check that nothing is out of sync, run every notebook's tests
+# make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
 # make lab       set up, open JupyterLab on the notebooks
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
 PYTHON ?= python3.11
@@ -12,7 +13,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: figures study test lab setup notebooks readme lock clean help
+.PHONY: figures study test browser-test lab setup notebooks readme lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +40,9 @@ study: setup
 
 test: setup
 	@$(BIN)/python tools/dev.py test $(ONLY)
+
+browser-test: setup
+	@$(BIN)/python tools/browser_test.py
 
 lab: setup
 	@cd nbs && $(BIN)/jupyter lab

@@ -128,7 +128,8 @@ def unlearning_scores(results: pd.DataFrame,  # from `load_results`
         marks = [plt.Line2D([], [], color='k', marker=m, mfc='none', ls='') for m in CONTROLS.values()]
         ax.legend(grey + marks, ['SAEBench score', 'held-out entities'] + [f'control: {c}' for c in CONTROLS], loc='upper left', ncol=2, fontsize=7)
         ax.set(xticks=[], ylabel='unlearning score\n(1 − accuracy on forget questions)', ylim=(0, None)); ax.margins(x=.15, y=.3)
-        ax.set_title(f'Layer {results.layer.iloc[0]}, {results.groupby("run").seed.nunique().min()} seed(s), retained accuracy ≥ .99', fontsize=9)
+        n = results.groupby('run').seed.nunique()
+        ax.set_title(f'Layer {results.layer.iloc[0]}, retained accuracy ≥ .99, seeds: ' + (str(n.min()) if n.min() == n.max() else f'{n.min()} to {n.max()}'), fontsize=9)
     return fig
 
 # %% ../nbs/13_figures.ipynb #c7c4dd5c

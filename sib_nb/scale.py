@@ -125,6 +125,7 @@ def global_cut(pre,  # pre-activations, this rank's part
 
 def cut_batch(sae, pre, tokens):
     "BatchTopK in training: the `k` largest a token, of all ranks' together; the threshold follows."
+    if getattr(sae.cfg, 'open', 0): raise SIBError(f'open={sae.cfg.open} features are not divided over ranks yet; set it to 0, or train in one process')
     cut = global_cut(pre, tokens*sae.cfg.k)
     sae.threshold.copy_(torch.where(sae.threshold > 0, sae.threshold.lerp(cut, .02), cut))
     return pre.relu()*(pre > cut)
