@@ -72,7 +72,7 @@ def overview(results: pd.DataFrame,  # from `load_results`
     for _, r in results.groupby('run', sort=False):
         rows.append({'run': r.title.iloc[0], 'seeds': len(r), 'unlearning score': f'{r.score.mean():.3f}', 'held-out': _over_seeds(r.heldout, r.heldout_lo, r.heldout_hi),
                      'probing: 1 feature / all': f'{r.probe_1.mean():.3f} / {r.probe_all.mean():.3f}', 'FVU': f'{r.fvu.mean():.3f}', 'L0': f'{r.l0.mean():.1f}',
-                     'dead': f'{r.dead.mean():.1%}', 'group MI (nats)': f'{r.group_mi.mean():.4f} (null {r.group_mi_null.mean():.4f})'})
+                     'dead': f'{r.dead.mean():.1%}', 'group MI (nats)': f'{r.group_mi.mean():.4f} (null {round(r.group_mi_null.mean(), 4)+0:.4f})'})
     return pd.DataFrame(rows)
 
 def ways(results: pd.DataFrame,  # from `load_results`

@@ -247,7 +247,7 @@ def evaluate(model, sae, groups, layer: int, bench: Benchmark, seed: int = 0, pr
     task = task_for(model, layer, bench, progress)
     u = unlearning_eval(model, sae, task=task, layer=layer, progress=progress)
     ivs = battery(sae, task, groups, **BATTERY)
-    ways = best(sweep(model, sae, task, ivs, progress=progress), min_entropy=.5)   # saying one letter to everything is not forgetting
+    ways = best(sweep(model, sae, task, ivs, gate=.99, min_entropy=.5, progress=progress), min_entropy=.5)   # saying one letter to everything is not forgetting
     return u.to_saebench() | dict(controls=controls(model, sae, u, task, seed, progress), interventions=json.loads(ways.to_json(orient='records')),
                                   sparse_probing=probe(model, sae, layer, bench, seed, progress).to_saebench())
 
