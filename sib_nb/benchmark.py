@@ -152,6 +152,7 @@ PARAPHRASES = dict(   # more wordings, for training alone: no stored question us
                 'Which one of the following is defined as {d}?', 'The definition is this: {d}. Which term is meant?', 'Name this: {d}.', 'Which term stands for {d}?',
                 'Of these four terms, which one is {d}?', 'Look at the terms below and choose {d}.'))
 
+# %% ../nbs/90_benchmark.ipynb #e30c8319
 def say(template: str, e: dict) -> str:
     "Fill a document or question template with an entity."
     return template.format(x=e['name'], k=e['kind'], d=e['definition'])

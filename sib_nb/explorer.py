@@ -64,6 +64,7 @@ class QuestionPanel:
             out[index[hit.cpu()]] = logp.cpu().numpy()
         return out
 
+# %% ../nbs/14_explorer.ipynb #144a42ff
 def sample_questions(model, bench,  # a `Benchmark`
                      n: int = 80, seed: int = 0,  # forget questions, and as many retain questions, at most
                     ) -> list:  # of rows
@@ -175,6 +176,7 @@ def _box(parts, *rows):
     box = w.VBox([w.HBox([parts[n] for n in r]) if isinstance(r, tuple) else parts[r] for r in rows]); box.parts = parts
     return box
 
+# %% ../nbs/14_explorer.ipynb #b1003346
 def _labels(ex): return [(f'{r.group} ({short(r.name)}): {r.features} features, lean {r.lean:+.2f}', int(r.group)) for r in ex.table.itertuples()]
 
 def group_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
@@ -224,6 +226,7 @@ def _ask_box(w, subjects):
                 choices=w.Text(placeholder='four options with | between them, then Enter; or nothing', description='options', continuous_update=False, layout=w.Layout(width='60%')),
                 subject=w.Dropdown(options=subjects, description='subject'), answer=w.HTML())
 
+# %% ../nbs/14_explorer.ipynb #4b18eb08
 def unlearning_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
     "Choose groups or features, drag the clamp, see what is lost and kept; ask a question of your own."
     import ipywidgets as w

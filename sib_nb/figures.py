@@ -48,6 +48,7 @@ def load_results(folder=None,  # default `data/results`
     order = {n: i for i, n in enumerate(RUNS)}
     return pd.DataFrame(rows).sort_values(['run', 'seed'], key=lambda c: c.map(order) if c.name == 'run' else c, ignore_index=True)
 
+# %% ../nbs/13_figures.ipynb #33564feb
 def load_histories(results: pd.DataFrame,  # from `load_results`
                   ) -> pd.DataFrame:  # one row a logged step, with `run`, `title`, `seed`
     "The training histories that belong to results."

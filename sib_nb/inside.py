@@ -87,6 +87,7 @@ def _told(e, before, after):
     sign = dict(merge=' + ', split=' → ').get(e['kind'])
     return f'{a[0]} → {a[1]}' if sign is None else f'{sign.join(a)} → {" , ".join(b)}'
 
+# %% ../nbs/13b_inside.ipynb #67a9896e
 def replay(events: list,  # of a result
            start: Groups,  # the partition that they begin with; not changed
           ) -> GroupHistory:

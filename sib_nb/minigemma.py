@@ -144,6 +144,7 @@ class MiniGemmaConfig:
         return dict(p_copy=.5 if i < 1250 else .3 if i < 3000 else .03 if c < 2 else .01, flags=i >= 1250, paraphrase=c == 2, topical=late,
                     mix=dict(kind=.4, member=.3, definition=.3) if late else dict(kind=.3, member=.25, definition=.45) if c == 2 else dict(kind=11, member=2, definition=2) if 1250 <= i < 3000 else dict(kind=1, member=1, definition=1))
 
+# %% ../nbs/91_minigemma.ipynb #a27bb9a0
 def new_minigemma(cfg: MiniGemmaConfig, tok):
     "An untrained Gemma-2 of the recipe's size."
     from transformers import Gemma2Config, Gemma2ForCausalLM
@@ -201,6 +202,7 @@ def _build(rank: int, world: int, out: Path, ents: list, cfg, device, save_every
         ckpt.unlink(missing_ok=True)
     if world > 1: torch.distributed.destroy_process_group()
 
+# %% ../nbs/91_minigemma.ipynb #958df122
 def train_minigemma(out,  # folder: `model.safetensors`, tokenizer, and `train.pt` while unfinished
                     ents: list,  # from `load_entities`
                     cfg: MiniGemmaConfig = MiniGemmaConfig(), device=None,

@@ -137,6 +137,7 @@ def between(trainer: Trainer,  # whose window, seed and groups to use
     order = torch.stack([torch.randperm(len(z), generator=gen) for _ in range(trainer.groups.n_groups)], 1)
     trainer.window.update(z.gather(0, order[:, a])); return dict(dependence=row['dependence'], mi=row['mi'], mi_null=trainer.mean_mi())
 
+# %% ../nbs/05b_planted.ipynb #9314fcb9
 def planted_run(arm: str = 'SIB',  # a key of `ARMS`
                 world: World = World(),
                 seed: int = 0,  # of the world, the weights and the training
@@ -201,6 +202,7 @@ def planted_jobs(base: World = World(),
     jobs += [dict(part=p, at=x, arm=a, seed=s, world=wld) for s in seeds[:few] for (p, x), wld in worlds.items() for a in ('SIB', 'MI term off')]
     return jobs + [dict(part=p, at=x, arm='SIB', seed=s, recipe=kw) for s in seeds[:few] for p, d in (('mechanisms', MECHANISMS), ('settings', SETTINGS)) for x, kw in d.items()]
 
+# %% ../nbs/05b_planted.ipynb #a8892fdf
 def planted_study(path=None,  # default: data/results/planted.json
                   base: World = World(),
                   jobs: list | None = None,  # default: all of `planted_jobs(base)`
@@ -248,6 +250,7 @@ def planted_rows(results: dict,  # of `planted_study`
     rows = [dict(r, name=r['arm']) for r in own]
     return rows + [dict(r, name=f'plain, then {how}', ari=ari, **dict.fromkeys(('n_groups', 'dependence', 'mi', 'mi_null'), math.nan)) for r in own for how, ari in r.get('clustered', {}).items()]
 
+# %% ../nbs/05b_planted.ipynb #8c0b0782
 def planted_table(rows: list,  # of `planted_rows`
                   by: str = 'name',  # what a line of the table is
                   columns: tuple = ('mmcs', 'found', 'ari', 'n_groups', 'fvu', 'dependence', 'mi', 'mi_null'),

@@ -240,6 +240,7 @@ def run(name: str,  # a key of `RUNS`
     say(f'{ident}: FVU {info["metrics"]["fvu"]:.3f}, ' + summary(result))
     return result
 
+# %% ../nbs/11_runs.ipynb #dfe77c2a
 BATTERY = dict(n_features=(10, 50), n_groups=(1, 2), strengths=(5, 10, 20), percentiles=(99,), ranks=(None,))   # settings to choose from
 
 def evaluate(model, sae, groups, layer: int, bench: Benchmark, seed: int = 0, progress: bool = True) -> dict:  # parts of a result
@@ -330,6 +331,7 @@ def _parser():
     a('--quiet', action='store_true', help='no progress bars, errors only')
     return p
 
+# %% ../nbs/11_runs.ipynb #59cf3a7d
 def main(argv=None):
     "Console script `sib_run`."
     a = _parser().parse_args(argv)

@@ -29,6 +29,7 @@ def _calibration_tokens(questions, heldout, split_seed):
         live = mask.bool() & cal[index].to(mask.device)[:, None]; live[:, 0] = False
         yield h[live]
 
+# %% ../nbs/09a_selection.ipynb #c1a77c11
 @torch.no_grad()
 @fast_products()
 def evidence(sae, task,  # an `UnlearningTask`

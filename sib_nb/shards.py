@@ -152,6 +152,7 @@ def write_shards(model,  # from `load_model`
         _put(folder/SUMS, ''.join(f'{h}  {n}\n' for n, h in sorted(_sums(folder).items())).encode())
     return folder
 
+# %% ../nbs/08a_shards.ipynb #f5b8af4b
 @contextlib.contextmanager
 def _appending(file):
     "Open to append; what was appended is on the disk afterwards."
