@@ -7,6 +7,7 @@ __all__ = ['residual_stream', 'run_from', 'windows', 'real_tokens', 'extract', '
 
 # %% ../nbs/08_extraction.ipynb #266cb651
 import contextlib
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -215,6 +216,17 @@ def load_state_dict(self: ActivationStore,
         if k not in state or (k != 'position' and state[k] != v): raise SIBError(f'this state belongs to another stream: {k} is {state.get(k)!r} there and {v!r} here')
     if not isinstance(state['position'], int) or state['position'] < 0: raise SIBError(f"position {state['position']!r} in the state is not a number of tokens")
     self.position = state['position']
+
+@patch
+def reordered(self: ActivationStore,
+              seed: int,  # of the new order
+              batch_size: int | None = None,  # tokens; None: as before
+             ) -> ActivationStore:
+    "The same stream from its beginning, in another order; activations that are at hand are shared, not extracted again."
+    new = copy.copy(self)
+    new.seed, new.batch_size, new.position, new._dealt = seed, batch_size or self.batch_size, 0, (None, None)
+    new._pool = (None, self._pool[1]) if self.n_pools == 1 else (None, None)
+    return new
 
 @patch
 def __repr__(self: ActivationStore):

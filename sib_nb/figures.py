@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTROLS', 'PALETTE', 'STYLE', 'FIGURES', 'load_results', 'load_histories', 'overview', 'ways', 'ways_overview',
-           'unlearning_scores', 'training_curves', 'group_mi', 'feature_metrics', 'interventions', 'save_figures',
-           'main']
+           'best_ways', 'unlearning_scores', 'training_curves', 'group_mi', 'feature_metrics', 'interventions',
+           'save_figures', 'main']
 
 # %% ../nbs/13_figures.ipynb #af925220
 import argparse
@@ -89,8 +89,18 @@ def ways_overview(results: pd.DataFrame) -> pd.DataFrame:  # methods × runs, fo
         out.setdefault(title, {})[method] = _over_seeds(r.score, r.score_low, r.score_high) + f' ({r.retain_held.mean():.3f})' + ''.join(f' {k}' + (f' {n}×' if len(r) > 1 else '') for k, n in odd.items())
     return pd.DataFrame(out)
 
+# %% ../nbs/13_figures.ipynb #736424bf
+def best_ways(results: pd.DataFrame) -> pd.DataFrame:  # one row a run, for reading
+    "For every run and seed the method with the lowest calibration forget accuracy among those that pass the gate; its held-out score over seeds."
+    t, rows = ways(results), []
+    t = t[t.row >= 0]                                                       # some setting was admissible
+    for title, r in t.loc[t.groupby(['run', 'seed'], sort=False).forget_cal.idxmin()].groupby('title', sort=False):
+        rows.append({'run': title, 'seeds': len(r), 'method': ', '.join(f'{m}' + (f' {n}×' if n > 1 else '') for m, n in r.method.value_counts().items()),
+                     'held-out score': _over_seeds(r.score, r.score_low, r.score_high), 'retained': f'{r.retain_held.mean():.3f}'})
+    return pd.DataFrame(rows)
+
 # %% ../nbs/13_figures.ipynb #88fadd68
-PALETTE = dict(zip(RUNS, sns.color_palette('colorblind', 7) + sns.color_palette('pastel', len(RUNS)-7)))
+PALETTE = dict(zip(RUNS, sns.color_palette('colorblind', 7) + sns.husl_palette(len(RUNS)-7, l=.5)))
 STYLE = {'figure.dpi': 110, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
 
 def _summary(results, col):
@@ -112,7 +122,7 @@ def unlearning_scores(results: pd.DataFrame,  # from `load_results`
                      ) -> plt.Figure:
     "SAEBench's unlearning score and the held-out score of every run."
     with plt.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(1.8 + 1.9*results.run.nunique(), 3.6), layout='constrained')
+        fig, ax = plt.subplots(figsize=(1.8 + 1.5*results.run.nunique(), 3.6), layout='constrained')
         t = results.groupby('run', sort=False)
         for i, name in enumerate(r for r in RUNS if r in t.groups):
             g = t.get_group(name); best = g.loc[g.score.idxmax()]
@@ -141,6 +151,7 @@ def _curves(results, col, label, log):
         fig, ax = plt.subplots(figsize=(6, 3.4), layout='constrained')
         for i, name in enumerate(r for r in RUNS if r in set(hist.run)):
             h = hist[(hist.run == name) & hist[col].notna()]
+            if not len(h) or (col == 'loss' and RUNS[name].peer): continue       # another library's loss is in other units
             t = h.groupby('step')[col].agg(['mean', 'min', 'max'])
             ax.plot(t.index, t['mean'], color=PALETTE[name], label=h.title.iloc[0] if len(h) else name)
             ax.fill_between(t.index, t['min'], t['max'], color=PALETTE[name], alpha=.2, lw=0)
@@ -173,22 +184,25 @@ def feature_metrics(results: pd.DataFrame) -> plt.Figure:
 
 # %% ../nbs/13_figures.ipynb #c48501a7
 def interventions(results: pd.DataFrame) -> plt.Figure:
-    "Held-out unlearning score of every intervention; whiskers as in `overview`."
+    "Held-out unlearning score of every intervention on every run, a panel a method; whiskers as in `overview`; hollow: below 99 % retained, or not `ok`."
     t = ways(results)
     if t.empty: raise SIBError('these results hold no interventions; run them again with sib_run --force')
     methods, runs = list(dict.fromkeys(t.method)), [r for r in RUNS if r in set(t.run)]
     titles = results.drop_duplicates('run').set_index('run').title
     with plt.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(6, .8 + .2*len(methods)*max(2, len(runs)*.7)), layout='constrained')
-        for i, name in enumerate(runs):
-            for m, r in t[t.run == name].groupby('method'):
-                y, mean = methods.index(m) + .66*((i+.5)/len(runs)-.5), r.score.mean()
+        rows = -(-len(methods)//3)
+        fig, axes = plt.subplots(rows, 3, figsize=(8.5, rows*(.55+.17*len(runs))), sharex=True, sharey=True, layout='constrained', squeeze=False)
+        for ax, m in zip(axes.flat, methods):
+            for y, name in enumerate(runs):
+                r = t[(t.run == name) & (t.method == m)]
+                if r.empty: continue
+                mean, clean = r.score.mean(), r.retain_held.mean() >= .99 and (r.status == 'ok').all()
                 lo, hi = (r.score_low.iloc[0], r.score_high.iloc[0]) if len(r) == 1 else (r.score.min(), r.score.max())
-                clean = r.retain_held.mean() >= .99 and (r.status == 'ok').all()
                 ax.errorbar(mean, y, xerr=[[max(0, mean-lo)], [max(0, hi-mean)]], fmt='o', ms=4.5, color=PALETTE[name], mfc=PALETTE[name] if clean else 'w', capsize=2)
-            ax.plot([], [], 'o', color=PALETTE[name], label=titles[name])
-        ax.axvline(.75, ls=':', c='k'); ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel='held-out unlearning score (chance: .75)', xlim=(-.02, .8)); ax.invert_yaxis()
-        ax.legend(loc='lower center', bbox_to_anchor=(.4, 1), ncol=min(3, len(runs)), fontsize=8)
+            ax.axvline(.75, ls=':', c='k', lw=1); ax.set_title(m, fontsize=9)
+        for ax in axes.flat[len(methods):]: ax.axis('off')
+        axes[0, 0].set(yticks=range(len(runs)), yticklabels=[titles[r] for r in runs], ylim=(len(runs)-.4, -.6), xlim=(-.03, .8))
+        fig.supxlabel('held-out unlearning score (chance: .75)', fontsize=9)
     return fig
 
 # %% ../nbs/13_figures.ipynb #278770ec

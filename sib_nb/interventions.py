@@ -17,7 +17,7 @@ import torch
 
 from .core import SIBError
 from .model import layers
-from .questions import Job, bootstrap_interval, fast_products, heldout_mask, letter_entropy, rerun, subset
+from .questions import Job, bootstrap_interval, fast_products, heldout_mask, letter_entropy, rerun, subset, within_reach
 from .selection import Evidence, evidence, group_features, rank_groups, top_ratio
 from .unlearning import control_sae, decoder_rows, density_matched, hook_layer, status_of, top_features
 
@@ -185,15 +185,19 @@ def _halves(task, heldout, split_seed):
         for part, keep in (('cal', ~held), ('held', held)): out[part][n] = subset(q, keep), task.base[n][keep]
     return out
 
-def _measure(model, sae, halves, part, ivs, n_boot, seed, progress):
-    "Columns measured on one half of the questions."
-    plan, t = _plan(ivs, sae), pd.DataFrame(index=range(len(ivs)))
-    for n, (q, base) in halves[part].items():
-        logp = rerun(model, q, plan, len(ivs), base, progress=progress)
+def _measure(model, sae, halves, part, ivs, n_boot, seed, progress, gate=None):
+    "Columns measured on one half of the questions; below the gate, if there is one, settings are given up."
+    t, rows = pd.DataFrame(index=range(len(ivs))), np.arange(len(ivs))
+    for n in ('retain', 'forget'):
+        q, base = halves[part][n]; keep = within_reach(q.answer, gate, q.answer >= 0) if gate and n == 'retain' else None
+        if not len(rows): t[[f'forget_{part}', f'forget_touched_{part}', f'entropy_{part}']] = math.nan; break
+        logp = rerun(model, q, _plan([ivs[i] for i in rows], sae), len(rows), base, keep=keep, progress=progress)
         letters = logp.argmax(-1); right = letters == q.answer
-        t[f'{n}_{part}'], t[f'{n}_touched_{part}'] = right.mean(1), (logp != base).any(-1).mean(1)
-        if n == 'forget': t[f'entropy_{part}'] = letter_entropy(letters)
-        if part == 'held': t[f'{n}_low'], t[f'{n}_high'] = bootstrap_interval(right, q.entity, n_boot, seed).T
+        new = {f'{n}_{part}': right.mean(1), f'{n}_touched_{part}': (logp != base).any(-1).mean(1)}
+        if n == 'forget': new[f'entropy_{part}'] = letter_entropy(letters)
+        if part == 'held': new |= dict(zip((f'{n}_low', f'{n}_high'), bootstrap_interval(right, q.entity, n_boot, seed).T))
+        t = t.join(pd.DataFrame(new, rows))
+        if keep: rows = rows[right.mean(1) >= gate]
     return t
 
 # %% ../nbs/09b_interventions.ipynb #fade4476
@@ -201,7 +205,7 @@ def _measure(model, sae, halves, part, ivs, n_boot, seed, progress):
 def sweep(model, sae, task,  # an `UnlearningTask`
           interventions,  # list of `Intervention`s
           heldout: float = .5, split_seed: int = 0,  # which questions are held out
-          gate: float | None = None,  # ask held-out questions only for the winners of `best(table, gate, min_entropy=…)`; None asks for all
+          gate: float | None = None,  # ask only what it takes to find the winners of `best(table, gate, min_entropy=…)`, and held-out questions only for them; None asks for all
           min_entropy: float = 0.,
           n_boot: int = 1000,  # bootstrap resamples
           progress: bool = False) -> pd.DataFrame:  # one row an intervention
@@ -210,7 +214,7 @@ def sweep(model, sae, task,  # an `UnlearningTask`
     if not ivs: raise SIBError('there is no intervention to try; pass a list of them')
     if hook_layer(sae) != task.forget.layer: raise SIBError(f'the task was prepared at layer {task.forget.layer}, the SAE reads layer {hook_layer(sae)}; prepare it again')
     halves, args = _halves(task, heldout, split_seed), (n_boot, split_seed, progress)
-    t = _settings(ivs).join(_measure(model, sae, halves, 'cal', ivs, *args))
+    t = _settings(ivs).join(_measure(model, sae, halves, 'cal', ivs, *args, gate))
     for n, (q, base) in halves['held'].items(): t[f'{n}_base'] = (base.argmax(-1) == q.answer).mean()
     rows = list(range(len(ivs))) if gate is None else sorted(i for i in (_winner(g, gate, min_entropy) for _, g in t.groupby('method', sort=False)) if i is not None)
     if rows: t = t.join(_measure(model, sae, halves, 'held', [ivs[i] for i in rows], *args).set_index(pd.Index(rows)))

@@ -6,7 +6,7 @@
 __all__ = ['SHARED', 'RUNS', 'QUICK', 'Run', 'preset']
 
 # %% ../nbs/10a_presets.ipynb #ff1c0ee1
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .core import SIBError
 
@@ -21,6 +21,7 @@ class Run:
     knowledge: dict = field(default_factory=dict)  # of the knowledge group: n features, rate, size, options of `train_reader`; empty: none
     group_size: int = 32  # features a group, at the start
     expansion: int | None = None  # d_sae / d_in; None: as in `SHARED`
+    peer: dict = field(default_factory=dict)  # trained by SAELens: arch and further options of `train_peer`; empty: by us
 
 SHARED = dict(sae=dict(activation='topk', k=16), train=dict(lr=1e-3, batch_size=2048, steps=600), expansion=8)
 
@@ -52,6 +53,23 @@ def _written(name, lam, lr):
 
 RUNS |= {f'{n}_as_written': _written(n, lam, lr) for n, lam, lr in
          (('baseline', .04, 3e-4), ('optimized_groups', .04, 3e-4), ('enhanced_isolation', .1, 1e-4), ('aggressive_separation', .2, 1e-4), ('feature_disentanglement', .2, 1e-4))}
+
+# %% ../nbs/10a_presets.ipynb #d81531cb
+def _without(title, about, **change):
+    "`knowledge_aware` with some fields changed."
+    return replace(RUNS['knowledge_aware'], title=title, about=about, **change)
+
+RUNS |= dict(
+    ours_no_mi=_without('Ours, no MI term', 'knowledge_aware without the dependence term.', train={}),
+    ours_unspecialised=_without('Ours, not specialised', 'knowledge_aware whose features are not made to specialise.', knowledge=dict(n=8, rate=.005, specialise=0.)),
+    ours_competing=_without('Ours, competing', 'knowledge_aware whose group competes for the k places.', sae=dict(activation='batchtopk')),
+    ours_one_feature=_without('Ours, one feature', 'knowledge_aware with one planted feature.', sae=dict(activation='batchtopk', open=1), knowledge=dict(n=1, rate=.005)),
+    knowledge_penalty=_without('Knowledge penalty', 'Nothing planted: the first group is rewarded for the domain, the others punished for it.',
+                               sae={}, train=dict(beta=.3, n_pairs=64, gamma=.3), knowledge={}))
+
+# %% ../nbs/10a_presets.ipynb #d079b952
+RUNS |= {f'peer_{a}': Run(f'SAELens {t}', f'{t}, trained by SAELens.', peer=dict(arch=a, **o)) for a, t, o in
+         (('standard', 'ReLU', dict(l1=9.)), ('topk', 'TopK', {}), ('batchtopk', 'BatchTopK', {}), ('jumprelu', 'JumpReLU', {}), ('matryoshka', 'Matryoshka', {}))}
 
 # %% ../nbs/10a_presets.ipynb #cb983a88
 def preset(name: str) -> Run:

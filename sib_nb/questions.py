@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['letters_from', 'fast_products', 'can_tail', 'tail', 'Questions', 'prepare_questions', 'ask', 'subset', 'Job', 'rerun',
-           'right_in_all_orders', 'letter_entropy', 'heldout_mask', 'bootstrap_interval']
+           'within_reach', 'right_in_all_orders', 'letter_entropy', 'heldout_mask', 'bootstrap_interval']
 
 # %% ../nbs/08b_questions.ipynb #4a8baf3b
 import contextlib
@@ -165,11 +165,14 @@ def rerun(model, questions: Questions,  # from `prepare_questions`
           n_settings: int,
           base: np.ndarray,  # from `ask`: the answers without intervention, `(n, 4)`
           batch_size: int = 128,  # jobs at a time
-          progress: bool = False) -> np.ndarray:  # log-probabilities of the letters, `(n_settings, n, 4)`
+          keep=None,  # called after each batch with (log-probabilities so far, which questions were asked `(n,)`); says which settings to go on with, `(n_settings,)`
+          progress: bool = False) -> np.ndarray:  # log-probabilities of the letters, `(n_settings, n, 4)`; where a setting was given up, those of `base`
     "Ask the questions under every setting; only what is edited is computed."
     out, fast, letters = np.repeat(base[None], n_settings, 0), can_tail(model), letter_tokens(model.tokenizer)
+    alive, asked = np.ones(n_settings, bool), np.zeros(len(base), bool)
     for h, mask, index in tqdm(questions.batches, desc='asking', disable=not progress):
         jobs, make = plan(h, mask)
+        jobs = [t for t in jobs if alive[t.settings].any()]
         if jobs and fast:  # keys and values of the prompts that will be edited
             need, place = torch.tensor([t.row for t in jobs], device=h.device).unique(return_inverse=True)
             kv = tail(model, h[need], mask[need], questions.layer)[1]
@@ -182,7 +185,19 @@ def rerun(model, questions: Questions,  # from `prepare_questions`
                 logp = letter_logprobs(unembed(model, tail(model, new, m, questions.layer, start, [(k[i], v[i]) for k, v in kv])[0]), letters)
             else: logp = letters_from(model, new, m, questions.layer)
             for t, v in zip(part, logp.cpu().numpy()): out[t.settings, int(index[t.row])] = v
+        asked[index] = True
+        if keep is not None: alive &= keep(out, asked)
     return out
+
+def within_reach(answer,  # index of the right option, `(n,)`
+                 floor: float,  # fraction of questions to be answered right
+                 *parts,  # of the questions, `(n,)` bool each; a setting stays if it can reach the floor in one of them
+                ):  # `keep` for `rerun`
+    "Give a setting up as soon as it has made more mistakes than `floor` allows, whatever is still to be asked."
+    def keep(out, asked):
+        wrong = (out.argmax(-1) != answer) & asked
+        return np.any([wrong[:, m].sum(1) <= (1-floor)*m.sum() + 1e-9 for m in parts], 0)
+    return keep
 
 # %% ../nbs/08b_questions.ipynb #78ddcc33
 def right_in_all_orders(model,  # a language model from `load_model`

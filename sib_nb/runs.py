@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BENCHMARKS', 'BATTERY', 'STUDIES', 'Benchmark', 'known_questions', 'asked', 'calibration_rows', 'training_texts',
-           'sae_metrics', 'partition', 'lessons', 'task_for', 'probe', 'controls', 'run', 'evaluate', 'summary',
-           'layer_sweep', 'reader_sweep', 'before_after', 'study', 'main']
+           'sae_metrics', 'partition', 'lessons', 'stream', 'trained', 'loss_recovered', 'task_for', 'probe',
+           'controls', 'way_controls', 'run', 'evaluate', 'summary', 'study', 'main']
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import argparse
@@ -19,17 +19,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .baselines import Hooked, collate, sequence_logprobs, sequences
 from .core import SIBError, atomic, data_dir, load_json, save_json, seed_everything, versions
 from .data import FORGET, RETAIN, load_corpus, load_mcq, mcq_prompts
-from .extraction import ActivationStore, resid
+from .extraction import ActivationStore, resid, residual_stream
 from .groups import Groups
-from .interventions import battery, best, sweep
+from .interventions import battery, best, random_twins, records, sweep
 from .knowledge import at_rate, hold, plant, train_reader
-from .model import check_layer, load_model, n_layers
+from .model import check_layer, load_model
 from .presets import QUICK, RUNS, SHARED, Run, preset
 from .probing import probing_eval
 from .questions import heldout_mask, prepare_questions, right_in_all_orders
 from .sae import SAE, SAEConfig, load_groups
+from .selection import evidence
 from .training import TrainConfig, train_sae
 from .unlearning import control_sae, density_matched, prepare_task, unlearning_eval
 from .window import SlidingWindowMI
@@ -158,23 +160,66 @@ def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cros
     return reader.ce
 
 # %% ../nbs/11_runs.ipynb #cff9d0ca
+_streams = {}    # the last `ActivationStore`: runs with other seeds read the same activations in another order
+
+def stream(lm, layer: int, bench: Benchmark, cfg: TrainConfig, progress: bool = True) -> ActivationStore:
+    "What an SAE is trained on."
+    key, (texts, labels, *_) = (id(lm), layer, bench), training_texts(bench)
+    if key not in _streams:
+        _streams.clear(); _streams[key] = ActivationStore(lm, texts, labels, layer, batch_size=cfg.batch_size, progress=progress)
+        next(_streams[key])                                                # extract now
+    return _streams[key].reordered(cfg.seed, cfg.batch_size)
+
+# %% ../nbs/11_runs.ipynb #a80f74d2
 def _train(p: Run, cfg, lm, layer, bench, expansion, folder, progress):
-    "Train, save the SAE, and measure it on held-out tokens: (SAE, groups, what goes into the result, history)."
-    texts, labels, held, _ = training_texts(bench)
-    store = ActivationStore(lm, texts, labels, layer, batch_size=cfg.batch_size, seed=cfg.seed, progress=progress)
+    "Train, and measure on held-out tokens: (SAE, groups, what goes into the result, history)."
+    store = stream(lm, layer, bench, cfg, progress)
     shape = SAEConfig(store.d_in, expansion*store.d_in, layer=layer, model_name=lm.name, **{**SHARED['sae'], **p.sae})
+    if p.peer: return _peer(p, cfg, lm, store, shape, bench, folder, progress)
     sae, began = SAE(shape, generator=torch.Generator().manual_seed(cfg.seed)).to(lm.device), time.time()
     ce = _plant(sae, p.knowledge, lm, bench, layer, cfg.seed, progress) if p.knowledge else None
     r = train_sae(sae, store, cfg, partition(shape.d_sae, p.group_size, shape.open), ckpt_dir=folder, progress=progress)
-    seconds = time.time()-began
-    r.sae.save(folder, r.groups)
-    (folder/'checkpoint.pt').unlink(missing_ok=True)
-    metrics = sae_metrics(r.sae, resid(lm, held, layer).x.float(), r.groups, cfg.seed)
-    last = r.history[-1]
+    seconds, last = time.time()-began, r.history[-1]
+    metrics = sae_metrics(r.sae, resid(lm, training_texts(bench)[2], layer).x.float(), r.groups, cfg.seed)
     return r.sae, r.groups, dict(metrics=metrics, train_seconds=seconds, tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
                                  events=r.events, group_sizes=r.groups.sizes.tolist(), sae=folder.name, dict_size=shape.d_sae, reader_ce=ce), r.history
 
+def _peer(p, cfg, lm, store, shape, bench, folder, progress):
+    "The same for an SAE that SAELens trains."
+    from sib_nb.peers import train_peer
+    sae, history = train_peer(batches=store, d_in=shape.d_in, d_sae=shape.d_sae, k=shape.k, steps=cfg.steps, batch_size=cfg.batch_size, lr=cfg.lr, layer=shape.layer,
+                              model_name=lm.name, seed=cfg.seed, progress=progress, **p.peer)
+    sae, groups, last = sae.to(lm.device), partition(shape.d_sae, p.group_size), history[-1]
+    metrics = sae_metrics(sae, resid(lm, training_texts(bench)[2], shape.layer).x.float(), groups, cfg.seed)
+    return sae, groups, dict(metrics=metrics, train_seconds=last['seconds'], tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
+                             events=[], group_sizes=groups.sizes.tolist(), sae=folder.name, dict_size=shape.d_sae, reader_ce=None), history
+
+def trained(p: Run, cfg: TrainConfig, lm, layer: int, bench: Benchmark, expansion: int, folder, config: dict, force: bool = False, progress: bool = True) -> tuple:
+    "What `_train` gives, from `folder` if it is there and was made with `config`."
+    note = folder/'train.json'
+    if not force and _done(note, config):
+        d = load_json(note); sae = SAE.load(folder).to(lm.device)
+        return sae, Groups(load_groups(folder)), d['info'], d['history']
+    note.unlink(missing_ok=True)
+    sae, groups, info, history = out = _train(p, cfg, lm, layer, bench, expansion, folder, progress)
+    sae.save(folder, groups); save_json(note, dict(config=config, info=info, history=history))
+    (folder/'checkpoint.pt').unlink(missing_ok=True)
+    return out
+
 # %% ../nbs/11_runs.ipynb #0c19aa51
+@torch.no_grad()
+def loss_recovered(lm, sae, layer: int, texts: list, batch_size: int = 32) -> dict:  # nats a token: loss, loss_sae, loss_mean; recovered
+    "How much of the next-token loss that the stream after block `layer` saves (against its mean) the SAE's reconstruction saves."
+    seqs = sorted(sequences(lm.tokenizer, texts), key=lambda s: len(s[0]))
+    batches = [collate(seqs[i:i+batch_size], lm.tokenizer, lm.device) for i in range(0, len(seqs), batch_size)]
+    mean = torch.cat([residual_stream(lm, b.ids, b.mask, layer)[b.mask.bool()] for b in batches[:8]]).float().mean(0)
+    edits = dict(loss=lambda h, m: h, loss_sae=lambda h, m: sae.decode(sae.encode(h.to(sae.W_enc.dtype))), loss_mean=lambda h, m: mean.expand_as(h))
+    out = {}
+    for name, edit in edits.items():
+        with Hooked(lm, layer, edit) as model: lp, n = map(sum, zip(*((lp.sum().item(), int(n.sum())) for lp, n in (sequence_logprobs(model, b) for b in batches))))
+        out[name] = -lp/n
+    return out | dict(recovered=(out['loss_mean']-out['loss_sae'])/(out['loss_mean']-out['loss']))
+
 _prepared = {}   # the last `UnlearningTask`: it does not depend on the SAE, and neighbouring runs share it
 
 def task_for(model, layer: int, bench: Benchmark, progress: bool = True):  # an `UnlearningTask`
@@ -198,14 +243,21 @@ def probe(model, sae, layer: int, bench: Benchmark, seed: int = 0, progress: boo
 
 # %% ../nbs/11_runs.ipynb #2b5b4da9
 def controls(model, sae, result, task, seed: int = 0, progress: bool = True) -> list:  # dicts: control, score, status, heldout
-    "What the same protocol scores when the features, the SAE or its decoder mean nothing."
-    options, g = dict(task=task, layer=task.forget.layer, progress=progress), torch.Generator().manual_seed(seed)
+    "What SAEBench's protocol scores when the features, the SAE or its decoder mean nothing."
+    options, g = dict(task=task, layer=task.forget.layer, floor=.95, progress=progress), torch.Generator().manual_seed(seed)
     best = result.table.index[-1] if result.setting is None else int((result.table[list(result.setting)] == pd.Series(result.setting)).all(1).idxmax())
     overall = np.mean([result.freq['forget'], result.freq['retain']], 0)
     twins = density_matched(overall, result.features[best], np.random.default_rng(seed))
     rs = {'random features': unlearning_eval(model, sae, features=twins, **options)} if twins else {}
     rs |= {label: unlearning_eval(model, control_sae(sae, kind, g), **options) for label, kind in (('random SAE', 'random'), ('permuted decoder', 'permuted'))}
     return [dict(control=n, score=r.score, status=r.status, heldout=r.heldout) for n, r in rs.items()]
+
+def way_controls(model, sae, task, chosen: list, seed: int = 0, progress: bool = True) -> list:  # dicts: control, method, score, retain
+    "The chosen interventions once more, on held-out questions, with random features of equal density, and with the decoder's rows permuted."
+    twins = random_twins(sae, task, chosen, evidence(sae, task), seed)
+    permuted = control_sae(sae, 'permuted', torch.Generator().manual_seed(seed))
+    return [dict(control=c, method=r.method, score=1-r.forget_held, retain=r.retain_held) for c, s, ivs in (('random features', sae, twins), ('permuted decoder', permuted, chosen))
+            for r in sweep(model, s, task, ivs, progress=progress).itertuples()]
 
 # %% ../nbs/11_runs.ipynb #6f49b3e7
 def run(name: str,  # a key of `RUNS`
@@ -225,14 +277,14 @@ def run(name: str,  # a key of `RUNS`
     expansion = expansion or p.expansion or SHARED['expansion']
     cfg = TrainConfig(**{**SHARED['train'], **p.train, 'seed': seed, **train})
     layer, slug = bench.layer if layer is None else layer, _slug(model if isinstance(model, str) else model.name)
-    ident, config = f'{name}-{slug}-{forget}-L{layer}-s{seed}', _plain(cfg, expansion) | json.loads(json.dumps(dict(sae={**SHARED['sae'], **p.sae}, knowledge=p.knowledge)))
+    ident, config = f'{name}-{slug}-{forget}-L{layer}-s{seed}', _plain(cfg, expansion) | json.loads(json.dumps(dict(sae={**SHARED['sae'], **p.sae}, knowledge=p.knowledge) | (dict(peer=p.peer) if p.peer else {})))
     if not force and (old := _done(out/f'{ident}.json', config)): return old
     say = print if progress else (lambda *a, **k: None); say(f'{ident}: {p.title}')
     lm = load_model(model) if isinstance(model, str) else model
     check_layer(lm, layer); seed_everything(seed)
-    sae, groups, info, history = _train(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, progress)
+    sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress)
     lm = lm if eval_model is None else load_model(eval_model) if isinstance(eval_model, str) else eval_model
-    result = info | evaluate(lm, sae, groups, layer, bench, seed, progress)
+    result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed, progress)
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam,
                    config=config, versions=versions(), history=f'{ident}.history.jsonl')
     with atomic(out/result['history']) as t: t.write_text(''.join(json.dumps(r) + '\n' for r in history))
@@ -243,67 +295,22 @@ def run(name: str,  # a key of `RUNS`
 # %% ../nbs/11_runs.ipynb #dfe77c2a
 BATTERY = dict(n_features=(10, 50), n_groups=(1, 2), strengths=(5, 10, 20), percentiles=(99,), ranks=(None,))   # settings to choose from
 
-def evaluate(model, sae, groups, layer: int, bench: Benchmark, seed: int = 0, progress: bool = True) -> dict:  # parts of a result
-    "SAEBench's unlearning and sparse probing of one SAE, with controls, and the best of each way to intervene."
+def evaluate(model, sae, groups, layer: int, bench: Benchmark, seed: int = 0, control: bool = True, progress: bool = True) -> dict:  # parts of a result
+    "SAEBench's unlearning and sparse probing of one SAE, the loss it recovers, the best of each way to intervene, and controls."
     task = task_for(model, layer, bench, progress)
-    u = unlearning_eval(model, sae, task=task, layer=layer, progress=progress)
+    u = unlearning_eval(model, sae, task=task, layer=layer, floor=.95, progress=progress)
     ivs = battery(sae, task, groups, **BATTERY)
     ways = best(sweep(model, sae, task, ivs, gate=.99, min_entropy=.5, progress=progress), min_entropy=.5)   # saying one letter to everything is not forgetting
-    return u.to_saebench() | dict(controls=controls(model, sae, u, task, seed, progress), interventions=json.loads(ways.to_json(orient='records')),
-                                  sparse_probing=probe(model, sae, layer, bench, seed, progress).to_saebench())
+    chosen, held = [ivs[i] for i in ways.row if i >= 0 and 'clamp' in ivs[i].method], training_texts(bench, prompts=False)[2][:400]
+    none = dict(controls=controls(model, sae, u, task, seed, progress), way_controls=way_controls(model, sae, task, chosen, seed, progress) if chosen else []) if control else {}
+    return u.to_saebench() | none | dict(interventions=records(ways),
+                                  loss_recovered=loss_recovered(model, sae, layer, held), sparse_probing=probe(model, sae, layer, bench, seed, progress).to_saebench())
 
 def summary(result: dict) -> str:  # one line
     "The scores of a result, and the setting that gave the first."
     h, s = result['eval_result_unstructured'], result['eval_result_metrics']['unlearning']['unlearning_score']
     by = ', by {n_features} features clamped to -{multiplier}, retain rate below {retain_threshold}'.format(**h['setting']) if h['setting'] else ''
     return f'unlearning {s:.3f} ({h["status"]}{by}), held out {h["heldout"]["score"]:.3f}'
-
-# %% ../nbs/11_runs.ipynb #975fb019
-def layer_sweep(model='minigemma', forget: str = 'biology', layers=None, seeds=(0,), steps: int = 300, progress: bool = True) -> list:  # dicts, one a layer and seed
-    "Baseline SAEs after every block: FVU, and unlearning on calibration questions."
-    lm, bench, rows = load_model(model) if isinstance(model, str) else model, _benchmark(forget), []
-    for layer in layers or range(n_layers(lm)-1):
-        for seed in seeds:
-            cfg = TrainConfig(**{**SHARED['train'], 'seed': seed, 'steps': steps})
-            sae, _, info, _ = _train(preset('baseline'), cfg, lm, layer, bench, SHARED['expansion'], data_dir()/'cache'/'layers'/f'L{layer}-s{seed}', progress)
-            row = dict(layer=layer, seed=seed, steps=steps, fvu=info['metrics']['fvu'])
-            for units in ('raw', 'scale'):
-                t = unlearning_eval(lm, sae, task=task_for(lm, layer, bench, progress), layer=layer, units=units, progress=progress).table
-                ok = t[t.retain_cal >= .99]
-                row[units] = 0. if ok.empty else float(1-ok.forget_cal.min())
-            rows.append(row)
-    return rows
-
-# %% ../nbs/11_runs.ipynb #35320ea4
-def reader_sweep(model='minigemma', forget: str = 'biology', layers=None, seed: int = 0, rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer
-    "How well the forget domain can be read where answers are read off, after every block; on calibration entities the reader has not seen."
-    lm, bench, out = load_model(model) if isinstance(model, str) else model, _benchmark(forget), []
-    rows = sum(calibration_rows(lm, bench, progress), [])
-    test = heldout_mask([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)], .25, 1)
-    parts = [[r for r, t in zip(rows, test) if t == want] for want in (False, True)]
-    texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
-    for layer in layers or range(n_layers(lm)-1):
-        reader = train_reader(*lessons(lm, parts[0], layer, bench.forget, texts[:2000], labels[:2000]), seed=seed, progress=progress, **options)
-        x, subject, answer = lessons(lm, parts[1], layer, bench.forget)
-        retain, found = answer & (subject > 0), answer & (subject == 0)
-        fires = at_rate(reader, x[retain], rate, subject[retain]).fires(x[found]).float()
-        out.append(dict(layer=layer, seed=seed, rate=rate, found=fires.mean().item(), n_forget=len(fires), n_retain=int(retain.sum())))
-    return out
-
-# %% ../nbs/11_runs.ipynb #44f29ac0
-def before_after(names=('baseline', 'optimized_groups'), seeds=(0,), model='minigemma', forget: str = 'biology', out=None) -> list:  # dicts, one a run, seed and moment
-    "Group MI and its null on held-out tokens, before training and after it; needs the SAEs of finished runs."
-    lm, bench, out, rows = load_model(model) if isinstance(model, str) else model, _benchmark(forget), Path(out or data_dir()/'results'), []
-    x = resid(lm, training_texts(bench)[2], bench.layer).x.float()
-    for name in names:
-        for seed in seeds:
-            folder = out/'saes'/f'{name}-{_slug(lm.name)}-{forget}-L{bench.layer}-s{seed}'
-            sae = SAE.load(folder); start = SAE(sae.cfg, generator=torch.Generator().manual_seed(seed)).eval()
-            with torch.no_grad(): start.b_dec.copy_(x.mean(0))
-            for moment, s, g in (('before', start, partition(sae.cfg.d_sae, preset(name).group_size, sae.cfg.open)), ('after', sae, Groups(load_groups(folder)))):
-                m = sae_metrics(s, x, g, seed)
-                rows.append(dict(run=name, seed=seed, moment=moment, **{k: m[k] for k in ('fvu', 'n_groups', 'group_mi', 'group_mi_null', 'n_tokens')}))
-    return rows
 
 # %% ../nbs/11_runs.ipynb #8527cb30
 STUDIES = dict(quick={n: (0,) for n in QUICK}, full={n: range(5) if n in (*QUICK, 'baseline_batchtopk') else range(3) for n in RUNS})  # run → seeds

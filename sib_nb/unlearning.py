@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from .core import SIBError, save_json, versions
 from .extraction import residual_stream
-from .questions import Job, Questions, ask, bootstrap_interval, fast_products, heldout_mask, letter_entropy, letters_from, prepare_questions, rerun, right_in_all_orders
+from .questions import Job, Questions, ask, bootstrap_interval, fast_products, heldout_mask, letter_entropy, letters_from, prepare_questions, rerun, right_in_all_orders, within_reach
 
 # %% ../nbs/09_unlearning.ipynb #fad8026b
 def _rows(tokenizer, texts, seq_len):
@@ -115,6 +115,7 @@ def clamped_logprobs(model, sae, questions: Questions,  # from `prepare_question
                      settings,  # list of (features, values): which features, and what each is set to where it fires
                      base: np.ndarray,  # from `ask`: the answers without intervention, `(n, 4)`
                      batch_size: int = 128,  # prompts rerun at a time
+                     keep=None,  # see `rerun`
                      progress: bool = False,
                     ) -> np.ndarray:  # log-probabilities of the letters, `(settings, n, 4)`
     "Ask the questions once for every setting, with the clamp applied after block `questions.layer`."
@@ -135,7 +136,7 @@ def clamped_logprobs(model, sae, questions: Questions,  # from `prepare_question
             c = [t.row for t in part]; v = torch.stack([t.what for t in part])[:, None]
             return h[c] + clamp_delta(torch.where(v.isnan(), 0., z[c]), w, v.nan_to_num()).to(h.dtype)
         return jobs, make
-    return rerun(model, questions, plan, len(settings), base, batch_size, progress)
+    return rerun(model, questions, plan, len(settings), base, batch_size, keep, progress)
 
 # %% ../nbs/09_unlearning.ipynb #e3923cbd
 def status_of(best: dict | None,  # the best admissible row of the table, None if there is none
@@ -244,19 +245,22 @@ def _best(table, on, gate):
     return None if ok.empty else int(ok[f'forget_{on}'].idxmin())
 
 # %% ../nbs/09_unlearning.ipynb #a139d381
-def _sweep(model, sae, task, grid, heldout, split_seed, n_boot, progress):
+def _sweep(model, sae, task, grid, heldout, split_seed, n_boot, floor, progress):
     "Ask everything in every setting of `grid`: the table, and the letters answered (row 0 without intervention)."
     rows, fs, values = zip(*grid)
     keys = [(tuple(f.tolist()), r['multiplier']) for r, f in zip(rows, fs)]
     jobs = dict(zip(keys, zip(fs, values))); which = [list(jobs).index(k) for k in keys]
-    table, letters = pd.DataFrame(rows), {}
-    for n, q in dict(forget=task.forget, retain=task.retain).items():
-        mine = clamped_logprobs(model, sae, q, list(jobs.values()), task.base[n], progress=progress).argmax(-1)[which]
-        letters[n] = np.concatenate([task.base[n].argmax(-1)[None], mine])
-        held = heldout_mask(q.entity, heldout, split_seed)
-        for part, mask in dict(acc=slice(None), cal=~held, held=held).items(): table[f'{n}_{part}'] = (mine == q.answer)[:, mask].mean(1)
+    table, letters, going = pd.DataFrame(rows), {}, np.ones(len(jobs), bool)
+    for n, q in dict(retain=task.retain, forget=task.forget).items():
+        held = heldout_mask(q.entity, heldout, split_seed); mine = np.repeat(task.base[n][None], len(jobs), 0)
+        keep = within_reach(q.answer, floor, held | True, ~held) if n == 'retain' and floor is not None else None
+        if going.any(): mine[going] = clamped_logprobs(model, sae, q, [j for j, g in zip(jobs.values(), going) if g], task.base[n], keep=keep, progress=progress)
+        if keep: going = keep(mine, held | True)
+        mine = mine.argmax(-1)[which]; letters[n] = np.concatenate([task.base[n].argmax(-1)[None], mine])
+        for part, mask in dict(acc=held | True, cal=~held, held=held).items(): table[f'{n}_{part}'] = (mine == q.answer)[:, mask].mean(1)
         table[f'{n}_changed'] = (mine != letters[n][0]).sum(1)
         if n == 'forget': table['held_low'], table['held_high'] = 1-bootstrap_interval((mine == q.answer)[:, held], q.entity[held], n_boot, split_seed).T[::-1]
+    table.loc[~going[which], [c for c in table if c.startswith(('forget_', 'held_'))]] = np.nan
     return table, letters
 
 # %% ../nbs/09_unlearning.ipynb #9b05b7ea
@@ -271,6 +275,7 @@ def unlearning_eval(model,  # a language model from `load_model`
                     multipliers=None,  # clamp values, without the minus; None is `MULTIPLIERS[units]`
                     units: str = 'raw',  # 'raw' (SAEBench), or 'scale': multiples of each feature's mean activation
                     gate: float = .99,  # lowest admissible accuracy on the retain questions
+                    floor: float | None = None,  # give settings up that cannot leave so many retain questions right: faster, and no score at a gate above `floor` changes
                     features=None,  # clamp these instead of selecting, for instance a whole group
                     heldout: float = .5,  # fraction of entities on which the chosen setting is measured
                     split_seed: int = 0,  # of the held-out split and the bootstrap
@@ -280,6 +285,7 @@ def unlearning_eval(model,  # a language model from `load_model`
                    ) -> UnlearningResult:
     "SAEBench's unlearning protocol, with status, held-out score and the whole table."
     layer = hook_layer(sae) if layer is None else layer
+    if floor is not None and floor > gate: raise SIBError(f'floor={floor} lies above the gate, {gate}; set it lower')
     if units not in MULTIPLIERS: raise SIBError(f"units is {units!r}; choose 'raw' or 'scale'")
     task = task or prepare_task(model, forget_mcq, retain_mcq, forget_corpus, retain_corpus, layer, progress=progress, **prepare)
     if task.forget.layer != layer: raise SIBError(f'the task was prepared at layer {task.forget.layer}, the SAE reads layer {layer}; prepare it again')
@@ -287,7 +293,7 @@ def unlearning_eval(model,  # a language model from `load_model`
     sae = copy.copy(sae).eval()
     stats = {n: feature_stats(sae, task.resid[n]) for n in ('forget', 'retain')}
     grid = list(_grid(stats, retain_thresholds, n_features, multipliers, units, features))
-    table, letters = _sweep(model, sae, task, grid, heldout, split_seed, n_boot, progress)
+    table, letters = _sweep(model, sae, task, grid, heldout, split_seed, n_boot, floor, progress)
     table['letter_entropy'], table['admissible'] = letter_entropy(letters['forget'][1:]), table.retain_acc >= gate
     return _judge(sae, task, stats, table, letters, [f for _, f, _ in grid], dict(gate=gate, heldout=heldout, split_seed=split_seed, n_boot=n_boot, units=units,
                   multipliers=list(multipliers), retain_thresholds=list(retain_thresholds), n_features=list(n_features), given_features=features is not None))
