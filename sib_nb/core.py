@@ -50,8 +50,11 @@ def atomic(path,  # the file that appears, complete, when the block ends without
         os.replace(tmp, path)
     except OSError as e:
         raise SIBError(f'cannot write {path}: {e.strerror or e}; free some space or choose another folder') from e
+    except Exception as e:                                   # what safetensors and torch.save make of it
+        if not any(s in str(e) for s in ('I/O error', 'inline_container', 'PytorchStreamWriter')): raise
+        raise SIBError(f'cannot write {path}: {str(e).splitlines()[0][:100]}; free some space or choose another folder') from e
     finally:
-        tmp.unlink(missing_ok=True)
+        with contextlib.suppress(OSError): tmp.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #ed67f014
 def _plain(o, at='result'):
@@ -75,7 +78,8 @@ def load_json(path):
     "Read a JSON file; a missing or damaged one is a `SIBError` that names it."
     try: return json.loads(Path(path).read_text(encoding='utf-8'))
     except FileNotFoundError: raise SIBError(f'{path} does not exist; run the step that writes it') from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as e: raise SIBError(f'{path} is damaged ({e}); delete it and run the step that writes it again') from None
+    except (ValueError, RecursionError) as e: raise SIBError(f'{path} is damaged ({e}); delete it and run the step that writes it again') from None
+    except OSError as e: raise SIBError(f'{path} cannot be read: {e.strerror}; check its permissions, or restore it') from None
 
 # %% ../nbs/00_core.ipynb #fa10e105
 def seed_everything(seed: int,  # any non-negative integer

@@ -317,25 +317,21 @@ def plot_interventions(table,  # from `controlled_sweep` or `sweep`
     import matplotlib.pyplot as plt
     import seaborn as sns
     control = table.control if 'control' in table else pd.Series('none', table.index)
-    names, methods = list(control.unique()), list(table.method.unique())
-    fig, axes = plt.subplots(1, len(names), figsize=(2.2+2.3*len(names), 3), sharex=True, sharey=True, squeeze=False)
+    names, methods = list(control.unique()), list(table.method.unique()); fig, axes = plt.subplots(1, len(names), figsize=(2.2+2.3*len(names), 3), sharex=True, sharey=True, squeeze=False)
     for ax, c in zip(axes[0], names):
         for m, color, mark in zip(methods, sns.color_palette('colorblind', len(methods)), 'osD^vPX*<>'*5):
             t = table[(control == c) & (table.method == m)]
             ax.scatter(t.retain_cal, t.forget_cal, color=color, marker=mark, s=22, alpha=.75, lw=0, label=m)
         ax.axvline(gate, ls='--', lw=1, color='.4'); ax.axhline(.25, ls=':', lw=1, color='.4')
         ax.set(xlabel='retain accuracy', title='' if c == 'none' and len(names) == 1 else c.replace('none', 'as chosen'), ylim=(-.02, 1.05))
-    axes[0, 0].set_ylabel('forget accuracy')
-    axes[0, -1].legend(fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1, .5))
-    fig.tight_layout()
-    return fig
+    axes[0, 0].set_ylabel('forget accuracy'); axes[0, -1].legend(fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1, .5))
+    fig.tight_layout(); return fig
 
 # %% ../nbs/09b_interventions.ipynb #a37610d5
 @contextlib.contextmanager
 def intervening(model, sae, iv: Intervention):
     "Inside, every forward pass over whole prompts (right-padded, without a cache of earlier tokens) is intervened on."
     base, layer, now = getattr(model, model.base_model_prefix), hook_layer(sae), {}
-    gen = getattr(model, 'generation_config', None)
     def note(_, args, kw):
         past = kw.get('past_key_values')
         if past is not None and past.get_seq_length(): raise SIBError('an intervention sees whole prompts only; call the model with use_cache=False')
@@ -345,7 +341,7 @@ def intervening(model, sae, iv: Intervention):
         mask = torch.ones(h.shape[:2], dtype=torch.long, device=h.device) if now.get('mask') is None else now['mask']
         new = apply(iv, sae, h, mask)
         return (new, *out[1:]) if isinstance(out, tuple) else new
-    handles, cached = [base.register_forward_pre_hook(note, with_kwargs=True), layers(model)[layer].register_forward_hook(edit)], gen and gen.use_cache
+    gen = getattr(model, 'generation_config', None); handles, cached = [base.register_forward_pre_hook(note, with_kwargs=True), layers(model)[layer].register_forward_hook(edit)], gen and gen.use_cache
     try:
         if gen: gen.use_cache = False
         yield model

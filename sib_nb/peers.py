@@ -37,7 +37,7 @@ def peer_config(arch: str,  # one of `ARCHITECTURES`
     if arch == 'standard': return sae_lens.StandardTrainingSAEConfig(l1_coefficient=l1, l1_warm_up_steps=steps//20, **common)
     if arch == 'topk': return sae_lens.TopKTrainingSAEConfig(k=k, **common)
     if arch == 'batchtopk': return sae_lens.BatchTopKTrainingSAEConfig(k=k, **common)
-    if arch == 'jumprelu': return sae_lens.JumpReLUTrainingSAEConfig(jumprelu_sparsity_loss_mode='quadratic', target_l0=float(k), l0_coefficient=1., l0_warm_up_steps=steps//20, jumprelu_bandwidth=2., jumprelu_init_threshold=1., **common)
+    if arch == 'jumprelu': return sae_lens.JumpReLUTrainingSAEConfig(jumprelu_sparsity_loss_mode='quadratic', target_l0=float(k), l0_coefficient=1., l0_warm_up_steps=steps//20, jumprelu_bandwidth=2., jumprelu_init_threshold=.1, **common)
     return sae_lens.MatryoshkaBatchTopKTrainingSAEConfig(k=k, matryoshka_widths=[d_sae//8, d_sae//4, d_sae//2, d_sae], **common)
 
 # %% ../nbs/10b_peers.ipynb #141ee196

@@ -69,7 +69,7 @@ RUNS |= dict(
 
 # %% ../nbs/10a_presets.ipynb #d079b952
 RUNS |= {f'peer_{a}': Run(f'SAELens {t}', f'{t}, trained by SAELens.', peer=dict(arch=a, **o)) for a, t, o in
-         (('standard', 'ReLU', dict(l1=9.)), ('topk', 'TopK', {}), ('batchtopk', 'BatchTopK', {}), ('jumprelu', 'JumpReLU', {}), ('matryoshka', 'Matryoshka', {}))}
+         (('standard', 'ReLU', dict(l1=9.)), ('topk', 'TopK', {}), ('batchtopk', 'BatchTopK', {}), ('jumprelu', 'JumpReLU', dict(lr=4e-3)), ('matryoshka', 'Matryoshka', {}))}
 
 # %% ../nbs/10a_presets.ipynb #cb983a88
 def preset(name: str) -> Run:

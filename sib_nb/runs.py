@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['BENCHMARKS', 'BATTERY', 'STUDIES', 'Benchmark', 'known_questions', 'asked', 'calibration_rows', 'training_texts',
-           'sae_metrics', 'partition', 'lessons', 'stream', 'trained', 'loss_recovered', 'task_for', 'probe',
-           'controls', 'way_controls', 'run', 'evaluate', 'summary', 'study', 'main']
+           'partition', 'lessons', 'stream', 'trained', 'task_for', 'probe', 'controls', 'way_controls', 'run',
+           'evaluate', 'summary', 'study', 'main']
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import argparse
 import json
 import sys
 import time
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,13 +20,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .baselines import Hooked, collate, sequence_logprobs, sequences
 from .core import SIBError, atomic, data_dir, load_json, save_json, seed_everything, versions
 from .data import FORGET, RETAIN, load_corpus, load_mcq, mcq_prompts
-from .extraction import ActivationStore, resid, residual_stream
+from .extraction import ActivationStore, resid
 from .groups import Groups
 from .interventions import battery, best, random_twins, records, sweep
 from .knowledge import at_rate, hold, plant, train_reader
+from .metrics import loss_recovered, sae_metrics
 from .model import check_layer, load_model
 from .presets import QUICK, RUNS, SHARED, Run, preset
 from .probing import probing_eval
@@ -34,7 +35,6 @@ from .sae import SAE, SAEConfig, load_groups
 from .selection import evidence
 from .training import TrainConfig, train_sae
 from .unlearning import control_sae, density_matched, prepare_task, unlearning_eval
-from .window import SlidingWindowMI
 
 # %% ../nbs/11_runs.ipynb #a96f0b2e
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def known_questions(model, name: str, progress: bool = True):  # the rows, a `da
     mcq = load_mcq(name)
     if model.name == 'minigemma' and name in (FORGET, *RETAIN):
         return mcq.select(load_json(data_dir()/'benchmark'/'right_in_all_orders.json')[name]['right'])
-    file = data_dir()/'cache'/'right_in_all_orders'/f'{_slug(model.name)}-{name}.json'
+    file = data_dir()/'cache'/'right_in_all_orders'/f'{_slug(model.name)}-{zlib.crc32(str(model.name).encode()):08x}-{name}.json'
     if not file.exists(): save_json(file, [int(i) for i in right_in_all_orders(model, mcq, progress=progress)])
     rows = load_json(file)
     if not rows: raise SIBError(f'{model.name} answers no question of {name} right in all 24 orders; it has nothing to forget there')
@@ -92,27 +92,9 @@ def training_texts(bench: Benchmark, prompts: bool = True, seed: int = 0) -> tup
     held, train = ([texts[i] for i in part] for part in (order[:cut], order[cut:]))
     return *map(list, zip(*train)), *map(list, zip(*held))
 
-# %% ../nbs/11_runs.ipynb #e78f28ce
-@torch.no_grad()
-def sae_metrics(sae, x, groups=None, seed: int = 0) -> dict:  # fvu, l0, dead, dense; with groups: group_mi, group_mi_null (nats)
-    "Reconstruction, sparsity and dependence between groups on activations `x`, `(tokens, d_in)`."
-    z = torch.cat([sae.encode(b) for b in x.split(8192)])
-    x_hat = torch.cat([sae.decode(b) for b in z.split(8192)])
-    on = z > 0; freq = on.float().mean(0)
-    out = dict(fvu=((x-x_hat).square().sum()/(x-x.mean(0)).square().sum()).item(), l0=on.sum(1).float().mean().item(),
-               dead=(freq == 0).float().mean().item(), dense=(freq > .1).float().mean().item())
-    if groups is None: return out
-    gen, G = torch.Generator().manual_seed(seed), groups.n_groups
-    shuffled = torch.empty_like(z)
-    for g in range(G): m = groups.members(g); shuffled[:, m] = z[torch.randperm(len(z), generator=gen)][:, m]
-    for key, codes in (('group_mi', z), ('group_mi_null', shuffled)):
-        w = SlidingWindowMI(groups, len(z)); w.update(codes)
-        out[key] = w.mi().sum().item()/(G*(G-1))
-    return dict(out, n_groups=G, n_tokens=len(x))
-
 # %% ../nbs/11_runs.ipynb #632ee4ac
 def _benchmark(name):
-    if name not in BENCHMARKS: raise SIBError(f'no benchmark is called {name!r}; choose from {", ".join(BENCHMARKS)}')
+    if name not in BENCHMARKS: raise SIBError(f'no benchmark is called {name!r}; choose from {", ".join(BENCHMARKS)}, or name a folder of your own (notebook 20_tutorial)')
     return BENCHMARKS[name]
 
 def _plain(cfg, expansion):
@@ -134,7 +116,7 @@ def partition(d_sae: int, size: int, open: int = 0) -> Groups:  # the groups at 
     return Groups(torch.cat([torch.zeros(open, dtype=torch.long), rest+1]) if open else rest)
 
 # %% ../nbs/11_runs.ipynb #8cd3d33d
-def lessons(lm, rows: list, layer: int, forget: tuple, texts=(), labels=(), progress: bool = False):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
+def lessons(lm, rows: list, layer: int, forget, texts=(), labels=(), progress: bool = False):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
     "What a reader learns from: questions, whose subjects in `forget` are subject 0, and documents with labels (1 forget)."
     names = list(dict.fromkeys(r['subject'] for r in rows if r['subject'] not in forget))
     of = torch.tensor([1+names.index(r['subject']) if r['subject'] in names else 0 for r in rows])
@@ -152,7 +134,8 @@ def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cros
     "Plant a reader in the first features of `sae`, and hold it there."
     o = dict(options); rate, size = o.pop('rate'), o.pop('size', .5)
     texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
-    x, subject, answer = lessons(lm, sum(calibration_rows(lm, bench, progress), []), layer, bench.forget, texts[:n_docs], labels[:n_docs], progress)
+    rows = calibration_rows(lm, bench, progress)
+    x, subject, answer = lessons(lm, sum(rows, []), layer, {r['subject'] for r in rows[0]}, texts[:n_docs], labels[:n_docs], progress)
     at = answer & (subject > 0)
     reader = at_rate(train_reader(x, subject, answer, seed=seed, progress=progress, **o), x[at], rate, subject[at])
     plant(sae, reader, range(len(reader.b)), x[answer & (subject == 0)], size, torch.Generator().manual_seed(seed))
@@ -187,8 +170,8 @@ def _train(p: Run, cfg, lm, layer, bench, expansion, folder, progress):
 def _peer(p, cfg, lm, store, shape, bench, folder, progress):
     "The same for an SAE that SAELens trains."
     from sib_nb.peers import train_peer
-    sae, history = train_peer(batches=store, d_in=shape.d_in, d_sae=shape.d_sae, k=shape.k, steps=cfg.steps, batch_size=cfg.batch_size, lr=cfg.lr, layer=shape.layer,
-                              model_name=lm.name, seed=cfg.seed, progress=progress, **p.peer)
+    sae, history = train_peer(batches=store, d_in=shape.d_in, d_sae=shape.d_sae, k=shape.k, steps=cfg.steps, batch_size=cfg.batch_size, layer=shape.layer,
+                              model_name=lm.name, seed=cfg.seed, progress=progress, **{'lr': cfg.lr, **p.peer})
     sae, groups, last = sae.to(lm.device), partition(shape.d_sae, p.group_size), history[-1]
     metrics = sae_metrics(sae, resid(lm, training_texts(bench)[2], shape.layer).x.float(), groups, cfg.seed)
     return sae, groups, dict(metrics=metrics, train_seconds=last['seconds'], tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
@@ -207,19 +190,6 @@ def trained(p: Run, cfg: TrainConfig, lm, layer: int, bench: Benchmark, expansio
     return out
 
 # %% ../nbs/11_runs.ipynb #0c19aa51
-@torch.no_grad()
-def loss_recovered(lm, sae, layer: int, texts: list, batch_size: int = 32) -> dict:  # nats a token: loss, loss_sae, loss_mean; recovered
-    "How much of the next-token loss that the stream after block `layer` saves (against its mean) the SAE's reconstruction saves."
-    seqs = sorted(sequences(lm.tokenizer, texts), key=lambda s: len(s[0]))
-    batches = [collate(seqs[i:i+batch_size], lm.tokenizer, lm.device) for i in range(0, len(seqs), batch_size)]
-    mean = torch.cat([residual_stream(lm, b.ids, b.mask, layer)[b.mask.bool()] for b in batches[:8]]).float().mean(0)
-    edits = dict(loss=lambda h, m: h, loss_sae=lambda h, m: sae.decode(sae.encode(h.to(sae.W_enc.dtype))), loss_mean=lambda h, m: mean.expand_as(h))
-    out = {}
-    for name, edit in edits.items():
-        with Hooked(lm, layer, edit) as model: lp, n = map(sum, zip(*((lp.sum().item(), int(n.sum())) for lp, n in (sequence_logprobs(model, b) for b in batches))))
-        out[name] = -lp/n
-    return out | dict(recovered=(out['loss_mean']-out['loss_sae'])/(out['loss_mean']-out['loss']))
-
 _prepared = {}   # the last `UnlearningTask`: it does not depend on the SAE, and neighbouring runs share it
 
 def task_for(model, layer: int, bench: Benchmark, progress: bool = True):  # an `UnlearningTask`
@@ -330,7 +300,7 @@ def _parser():
     a('--model', default='minigemma', help='model whose activations the SAE learns: minigemma, a hub id such as google/gemma-2-2b, or a folder (default: minigemma)')
     a('--eval-model', help='model that answers the questions, such as google/gemma-2-2b-it (default: the same)')
     a('--layer', type=int, help='0-based block whose output the SAE reads (default: 1 for biology, 19 for wmdp-bio)')
-    a('--forget', default='biology', help='what to forget: ' + ', '.join(BENCHMARKS) + ' (default: biology)')
+    a('--forget', default='biology', help='what to forget: ' + ', '.join(BENCHMARKS) + ' (default: biology), or a folder of your own (notebook 20_tutorial)')
     a('--steps', type=int, help='training steps'); a('--batch-size', type=int, help='tokens a step'); a('--lr', type=float, help='peak learning rate')
     a('--expansion', type=int, help='features per dimension of the residual stream (default: 8)')
     a('--out', help='folder for results (default: data/results)')
@@ -348,6 +318,9 @@ def main(argv=None):
     import datasets, warnings
     warnings.filterwarnings('ignore'); datasets.disable_progress_bars()   # libraries' chatter; ours are errors
     try:
+        if a.forget not in BENCHMARKS and Path(a.forget).is_dir():
+            from sib_nb.own import own_benchmark
+            options['forget'] = own_benchmark(a.forget)
         if a.study: study(a.study, a.seed, **options)
         elif a.run: run(a.run, seed=a.seed or 0, **options)
         else: raise SIBError('name a run with --run, or all of them with --study quick; --help lists them')

@@ -43,6 +43,8 @@ class SAEConfig:
         object.__setattr__(self, 'layer', layer)
         object.__setattr__(self, 'hook_name', self.hook_name or f'blocks.{layer}.hook_resid_post')
         if named and int(named[1]) != layer: raise SIBError(f'layer={layer} contradicts hook_name={self.hook_name!r}; give one of the two')
+        for f in ('d_in', 'd_sae', 'k', 'layer', 'open'):
+            if type(getattr(self, f)) is not int: raise SIBError(f'{f}={getattr(self, f)!r}; it must be a whole number')
         for f in ('d_in', 'd_sae'):
             if getattr(self, f) < 1: raise SIBError(f'{f}={getattr(self, f)}; it must be at least 1')
         if self.activation not in ACTIVATIONS: raise SIBError(f'activation={self.activation!r}; choose one of {", ".join(ACTIVATIONS)}')
@@ -228,7 +230,7 @@ def _tensors(path):
     "A safetensors file as a dictionary; missing or damaged is a `SIBError`."
     try: return load_file(path)
     except FileNotFoundError: raise SIBError(f'{path} does not exist; save the SAE again, or check the folder') from None
-    except (SafetensorError, OSError) as e: raise SIBError(f'{path} is damaged ({e}); restore it or save the SAE again') from None
+    except (SafetensorError, OSError, ValueError, KeyError, OverflowError) as e: raise SIBError(f'{path} is damaged ({e}); restore it or save the SAE again') from None
 
 def _config(d, at):
     "Our `SAEConfig` from SAELens' dictionary `d`, read from the file `at`."
@@ -249,8 +251,13 @@ def load(cls: SAE,
         ) -> SAE:  # on the CPU, in fp32, in inference mode
     "Open an SAE. A missing, damaged or unsupported file is a `SIBError`."
     path = Path(path); d = load_json(path/'cfg.json')
-    sae, w = cls(_config(d, path/'cfg.json')), _tensors(path/'sae_weights.safetensors')
-    if sae.cfg.activation == 'batchtopk' and 'threshold' in w: w['threshold'] = w['threshold'][-1]
+    try: cfg = _config(d, path/'cfg.json')
+    except SIBError: raise
+    except (TypeError, ValueError, AttributeError) as e: raise SIBError(f'{path}/cfg.json is damaged ({e}); restore it or save the SAE again') from None
+    w = _tensors(path/'sae_weights.safetensors'); shape = tuple(w['W_dec'].shape) if 'W_dec' in w else None
+    if shape != (cfg.d_sae, cfg.d_in): raise SIBError(f'{path}/sae_weights.safetensors does not fit cfg.json (W_dec is {shape}, not {cfg.d_sae} × {cfg.d_in}); the two files belong to different SAEs')
+    sae = cls(cfg)
+    if sae.cfg.activation == 'batchtopk' and len(w.get('threshold', torch.zeros(())).shape) == 1: w['threshold'] = w['threshold'][-1]
     want = {n: t.shape for n, t in sae.state_dict().items()}
     if want != {n: t.shape for n, t in w.items()}: raise SIBError(f'{path}/sae_weights.safetensors does not fit cfg.json (expected {", ".join(want)} for {sae.cfg.d_in} × {sae.cfg.d_sae}); the two files belong to different SAEs')
     if not all(t.isfinite().all() for t in w.values()): raise SIBError(f'{path}/sae_weights.safetensors holds NaN or infinity; train it again')

@@ -15,10 +15,11 @@ from .core import data_dir
 from .extraction import resid
 from .groups import Groups
 from .knowledge import at_rate, train_reader
+from .metrics import sae_metrics
 from .model import load_model, n_layers
 from .presets import SHARED, preset
 from .questions import heldout_mask
-from .runs import BENCHMARKS, _benchmark, _slug, calibration_rows, lessons, partition, sae_metrics, task_for, trained, training_texts
+from .runs import BENCHMARKS, _benchmark, _slug, calibration_rows, lessons, partition, task_for, trained, training_texts
 from .sae import SAE, load_groups
 from .training import TrainConfig
 from .unlearning import unlearning_eval
@@ -43,13 +44,13 @@ def layer_sweep(model='minigemma', forget: str = 'biology', layers=None, seeds=(
 def reader_sweep(model='minigemma', forget: str = 'biology', layers=None, seed: int = 0, rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer
     "How well the forget domain can be read where answers are read off, after every block; on calibration entities the reader has not seen."
     lm, bench, out = load_model(model) if isinstance(model, str) else model, _benchmark(forget), []
-    rows = sum(calibration_rows(lm, bench, progress), [])
+    two = calibration_rows(lm, bench, progress); rows, about = sum(two, []), {r['subject'] for r in two[0]}
     test = heldout_mask([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)], .25, 1)
     parts = [[r for r, t in zip(rows, test) if t == want] for want in (False, True)]
     texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
     for layer in layers or range(n_layers(lm)-1):
-        reader = train_reader(*lessons(lm, parts[0], layer, bench.forget, texts[:2000], labels[:2000]), seed=seed, progress=progress, **options)
-        x, subject, answer = lessons(lm, parts[1], layer, bench.forget)
+        reader = train_reader(*lessons(lm, parts[0], layer, about, texts[:2000], labels[:2000]), seed=seed, progress=progress, **options)
+        x, subject, answer = lessons(lm, parts[1], layer, about)
         retain, found = answer & (subject > 0), answer & (subject == 0)
         fires = at_rate(reader, x[retain], rate, subject[retain]).fires(x[found]).float()
         out.append(dict(layer=layer, seed=seed, rate=rate, found=fires.mean().item(), n_forget=len(fires), n_retain=int(retain.sum())))

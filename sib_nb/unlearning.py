@@ -45,8 +45,7 @@ def corpus_tokens(tokenizer,
     forget, retain = ([t for t in (c if isinstance(c, (list, tuple)) else c['text']) if len(t) > min_chars] for c in (forget, retain))
     if not forget or not retain: raise SIBError(f'a corpus has no text longer than {min_chars} characters; set min_chars lower')
     forget = random.Random(seed).sample(forget, min(dataset_size, len(forget)))
-    g = torch.Generator().manual_seed(seed)
-    rows = [_rows(tokenizer, t, seq_len) for t in (forget, retain)]
+    g, rows = torch.Generator().manual_seed(seed), [_rows(tokenizer, t, seq_len) for t in (forget, retain)]
     return [r[torch.randperm(len(r), generator=g)][:dataset_size] for r in rows]
 
 # %% ../nbs/09_unlearning.ipynb #97896d2d
@@ -247,8 +246,7 @@ def _best(table, on, gate):
 # %% ../nbs/09_unlearning.ipynb #a139d381
 def _sweep(model, sae, task, grid, heldout, split_seed, n_boot, floor, progress):
     "Ask everything in every setting of `grid`: the table, and the letters answered (row 0 without intervention)."
-    rows, fs, values = zip(*grid)
-    keys = [(tuple(f.tolist()), r['multiplier']) for r, f in zip(rows, fs)]
+    rows, fs, values = zip(*grid); keys = [(tuple(f.tolist()), r['multiplier']) for r, f in zip(rows, fs)]
     jobs = dict(zip(keys, zip(fs, values))); which = [list(jobs).index(k) for k in keys]
     table, letters, going = pd.DataFrame(rows), {}, np.ones(len(jobs), bool)
     for n, q in dict(retain=task.retain, forget=task.forget).items():
@@ -285,12 +283,11 @@ def unlearning_eval(model,  # a language model from `load_model`
                    ) -> UnlearningResult:
     "SAEBench's unlearning protocol, with status, held-out score and the whole table."
     layer = hook_layer(sae) if layer is None else layer
-    if floor is not None and floor > gate: raise SIBError(f'floor={floor} lies above the gate, {gate}; set it lower')
+    if (floor or 0) > gate: raise SIBError(f'floor={floor} lies above the gate, {gate}; set it lower')
     if units not in MULTIPLIERS: raise SIBError(f"units is {units!r}; choose 'raw' or 'scale'")
     task = task or prepare_task(model, forget_mcq, retain_mcq, forget_corpus, retain_corpus, layer, progress=progress, **prepare)
     if task.forget.layer != layer: raise SIBError(f'the task was prepared at layer {task.forget.layer}, the SAE reads layer {layer}; prepare it again')
-    multipliers = tuple(MULTIPLIERS[units] if multipliers is None else multipliers)
-    sae = copy.copy(sae).eval()
+    multipliers, sae = tuple(MULTIPLIERS[units] if multipliers is None else multipliers), copy.copy(sae).eval()
     stats = {n: feature_stats(sae, task.resid[n]) for n in ('forget', 'retain')}
     grid = list(_grid(stats, retain_thresholds, n_features, multipliers, units, features))
     table, letters = _sweep(model, sae, task, grid, heldout, split_seed, n_boot, floor, progress)
