@@ -47,13 +47,13 @@ browser-test: setup
 lab: setup
 	@cd nbs && $(BIN)/jupyter lab
 
-# for those who change notebooks: run them in fresh kernels (NB=part of a name for some), export, clean, rebuild README.md
+# for those who change notebooks: run them in fresh kernels (NB=part of a name for some), export, clean, rebuild README.md and API.md
 notebooks: setup
 	@$(BIN)/python tools/dev.py run $(NB)
-	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tools/dev.py readme
+	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tools/dev.py readme && $(BIN)/python tools/dev.py api
 
 readme: setup
-	@$(BIN)/python tools/dev.py readme
+	@$(BIN)/python tools/dev.py readme && $(BIN)/python tools/dev.py api
 
 lock: requirements.in overrides.txt
 	@$(BIN)/uv pip compile requirements.in --override overrides.txt --python-version 3.11 --no-annotate --no-header -q -o requirements.txt

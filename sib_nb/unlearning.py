@@ -174,7 +174,7 @@ class UnlearningResult:
                    retain_thresholds=c['retain_thresholds'], n_features_list=c['n_features'], multipliers=c['multipliers'],
                    dataset_size=c['dataset_size'], seq_len=c['seq_len'], n_batch_loss_added=0, target_metric='correct', save_metrics=True,
                    model_name=c['model_name'], llm_batch_size=c['batch_size'], llm_dtype=c['llm_dtype'])
-        extra = dict(status=self.status, setting=self.setting, heldout=self.heldout, table=self.table.to_dict('records'), features=self.features, config=c)
+        extra = dict(status=self.status, setting=self.setting, heldout=self.heldout, table=[{k: None if pd.isna(v) else v for k, v in r.items()} for r in self.table.to_dict('records')], features=self.features, config=c)
         return dict(eval_type_id='unlearning', eval_config=cfg, eval_id=str(uuid.uuid4()), datetime_epoch_millis=int(time.time()*1000),
                     eval_result_metrics=dict(unlearning=dict(unlearning_score=self.score)), eval_result_details=[], sae_bench_commit_hash='sib_nb',
                     sae_lens_id=None, sae_lens_release_id=None, sae_lens_version=v.get('sae-lens'), sae_cfg_dict=self.sae_cfg, eval_result_unstructured=extra)

@@ -1,10 +1,12 @@
-"""What the Makefile calls: `python tools/dev.py sync | readme | run [NOTEBOOK …] | test [NOTEBOOK …]`.
+"""What the Makefile calls: `python tools/dev.py sync | readme | api | run [NOTEBOOK …] | test [NOTEBOOK …]`.
 
-sync    fails, naming the file, if exporting, cleaning or rebuilding README.md would change anything
+sync    fails, naming the file, if exporting, cleaning or rebuilding README.md or API.md would change anything
 readme  writes README.md from nbs/index.ipynb
+api     writes API.md from the modules: what each exports, with the docments of its parameters
 run     executes notebooks in fresh kernels and saves them; cells marked slow keep their outputs and are not run
 test    sync, then nbdev_test on every notebook in a process of its own, then `N passed, M failed`
 """
+import ast
 import json
 import os
 import re
@@ -44,6 +46,73 @@ def readme() -> str:
     return re.sub(r'\n{3,}', '\n\n', text).strip() + '\n'
 
 
+def documented(f: ast.FunctionDef, lines) -> list:  # (names, meaning) of what stands on one line; '→' is what comes back
+    "Docments: what the comments behind a function's parameters say."
+    at, out = {}, []
+    for a in [*f.args.posonlyargs, *f.args.args, f.args.vararg, *f.args.kwonlyargs, f.args.kwarg]:
+        if a is not None and a.arg not in ('self', 'cls'): at.setdefault(a.end_lineno, []).append(a.arg)
+    first = f.body[0].lineno
+    for n in range(f.lineno, max(first, f.lineno + 1)):
+        code, _, comment = lines[n-1].partition('  # ')
+        last = re.search(r'\)\s*(->.*)?:\s*$', code)
+        if comment: out.append(('→' if last else ', '.join(at.get(n, [])), comment.strip()))
+    return [(names, c) for names, c in out if names]
+
+
+def signature(f: ast.FunctionDef) -> str:
+    "Names and defaults, without annotations."
+    a = ast.parse(ast.unparse(f)).body[0].args
+    for x in [*a.posonlyargs, *a.args, a.vararg, *a.kwonlyargs, a.kwarg]:
+        if x is not None: x.annotation = None
+    a.args = [x for x in a.args if x.arg not in ('self', 'cls')]
+    return f'{f.name}({ast.unparse(a)})'
+
+
+def first_line(node) -> str: return (ast.get_docstring(node) or '').split('\n')[0]
+
+
+def entry(node, lines, methods) -> list:
+    "Title, sentence and list for one function or class."
+    if isinstance(node, ast.FunctionDef):
+        return [f'### `{signature(node)}`', first_line(node), '\n'.join(f'- `{n}`: {c}' if n != '→' else f'- → {c}' for n, c in documented(node, lines))]
+    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == '__init__'), None)
+    out = []
+    for m in node.body:
+        if isinstance(m, ast.AnnAssign) and '  # ' in lines[m.lineno-1]:
+            default = f' = {ast.unparse(m.value)}' if m.value is not None else ''
+            out.append(f'- `{m.target.id}{default}`: {lines[m.lineno-1].partition("  # ")[2].strip()}')
+    if init: out += [f'- `{n}`: {c}' for n, c in documented(init, lines) if n != '→']
+    for m in [*(m for m in node.body if isinstance(m, ast.FunctionDef)), *methods]:
+        if not m.name.startswith('_') and first_line(m): out.append(f'- `.{signature(m)}` {first_line(m)}')
+    return [f'### class `{signature(init).replace("__init__", node.name, 1) if init else node.name}`', first_line(node), '\n'.join(out)]
+
+
+def module(path) -> tuple:  # (name of its notebook, Markdown)
+    "The public names of one module."
+    text = path.read_text(encoding='utf-8'); tree, lines = ast.parse(text), text.splitlines()
+    nb = re.search(r'File to edit: \.\./nbs/(\S+?)\.ipynb', text)[1]
+    public = next((ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == '__all__'), [])
+    patched, constants, entries = {}, [], []
+    for n in tree.body:                                       # methods that are patched onto a class are listed with it
+        if isinstance(n, ast.FunctionDef) and any(isinstance(d, ast.Name) and d.id == 'patch' for d in n.decorator_list):
+            patched.setdefault(ast.unparse(n.args.args[0].annotation), []).append(n)
+    for n in tree.body:
+        names = [t.id for t in ast.walk(n.targets[0]) if isinstance(t, ast.Name) and t.id in public] if isinstance(n, ast.Assign) else []
+        if names: constants.append('- ' + ', '.join(f'`{t}`' for t in names) + (': ' + c if (c := lines[n.lineno-1].partition('  # ')[2].strip()) else ''))
+        elif getattr(n, 'name', None) in public and n not in sum(patched.values(), []): entries.append(entry(n, lines, patched.get(n.name, [])))
+    parts = [f'## [{path.stem}](nbs/{nb}.ipynb)', first_line(tree), '\n'.join(constants), *sum(entries, [])]
+    return nb, '\n\n'.join(p for p in parts if p)
+
+
+def api() -> str:
+    "API.md: the public names of every module, in the order of the notebooks."
+    parts = sorted(module(f) for f in (ROOT/'sib_nb').glob('*.py') if not f.name.startswith('_'))
+    index = ' · '.join(f'[{t.split("](")[0][4:]}](#{t.split("](")[0][4:]})' for _, t in parts)
+    head = ('# API\n\nWhat each module exports, made from the source by `python tools/dev.py api`. A module is written, explained and tested in the notebook '
+            'that its heading links to. Shapes are in parentheses; `→` is what comes back.\n\n' + index)
+    return '\n\n'.join([head, *(t for _, t in parts)]) + '\n'
+
+
 def snapshot(folder) -> dict:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob('*')) if p.is_file()
             and '__pycache__' not in p.parts and '.ipynb_checkpoints' not in p.parts}
@@ -70,6 +139,8 @@ def sync() -> list:
         bad += [f'nbs/{f}: run nbdev_clean' for f in differing(snapshot(ROOT/'nbs'), snapshot(copy/'nbs'))]
     have = (ROOT/'README.md').read_text(encoding='utf-8') if (ROOT/'README.md').exists() else ''
     if have != readme(): bad.append('README.md: run make readme')
+    have = (ROOT/'API.md').read_text(encoding='utf-8') if (ROOT/'API.md').exists() else ''
+    if have != api(): bad.append('API.md: run python tools/dev.py api')
     for nb in sorted(NBS.glob('*.ipynb')):  # committed executed, and without errors
         cells = [c for c in json.loads(nb.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
         if any(o.get('output_type') == 'error' for c in cells for o in c['outputs']): bad.append(f'nbs/{nb.name}: holds an error output')
@@ -108,7 +179,7 @@ def run(names) -> int:
 def test(names) -> int:
     bad = sync()
     for b in bad: print('FAILED  out of sync:', b)
-    if not bad: print('passed  export, cleaning and README are in sync')
+    if not bad: print('passed  export, cleaning, README and API are in sync')
     nbs = [p for p in sorted(NBS.glob('*.ipynb')) if not names or any(n in p.name for n in names)]
     with ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1))) as pool: results = list(pool.map(test_one, nbs))
     for ok, name, out in results:
@@ -124,6 +195,8 @@ def main(argv):
     if what == 'run': return run(rest)
     if what == 'readme':
         (ROOT/'README.md').write_text(readme(), encoding='utf-8'); return 0
+    if what == 'api':
+        (ROOT/'API.md').write_text(api(), encoding='utf-8'); return 0
     if what == 'sync':
         bad = sync()
         print('\n'.join(bad) or 'in sync'); return int(bool(bad))
