@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTROLS', 'PALETTE', 'STYLE', 'FIGURES', 'load_results', 'load_histories', 'overview', 'ways', 'ways_overview',
-           'best_ways', 'unlearning_scores', 'training_curves', 'group_mi', 'feature_metrics', 'interventions',
-           'save_figures', 'main']
+           'best_ways', 'without_sae', 'attack_overview', 'unlearning_scores', 'training_curves', 'group_mi',
+           'feature_metrics', 'interventions', 'attacks', 'save_figures', 'main']
 
 # %% ../nbs/13_figures.ipynb #af925220
 import argparse
@@ -43,7 +43,7 @@ def load_results(folder=None,  # default `data/results`
         rows.append(dict(run=r['run'], title=r['title'], seed=r['seed'], model=r['model'], layer=r['layer'], steps=r['training_steps'],
                          final_loss=r['final_loss'], score=u['unlearning_score'], status=h['status'], setting=h['setting'],
                          heldout=h['heldout']['score'], heldout_lo=h['heldout']['interval'][0], heldout_hi=h['heldout']['interval'][1],
-                         heldout_retain=h['heldout']['retain_acc'], controls=r.get('controls', []), interventions=r.get('interventions', []), file=f, **_probing(r), **r['metrics']))
+                         heldout_retain=h['heldout']['retain_acc'], controls=r.get('controls', []), way_controls=r.get('way_controls', []), interventions=r.get('interventions', []), file=f, **_probing(r), **r['metrics']))
     if not rows: raise SIBError(f'no results in {folder}; run `make figures`, or sib_run --run baseline')
     order = {n: i for i, n in enumerate(RUNS)}
     return pd.DataFrame(rows).sort_values(['run', 'seed'], key=lambda c: c.map(order) if c.name == 'run' else c, ignore_index=True)
@@ -98,6 +98,27 @@ def best_ways(results: pd.DataFrame) -> pd.DataFrame:  # one row a run, for read
         rows.append({'run': title, 'seeds': len(r), 'method': ', '.join(f'{m}' + (f' {n}×' if n > 1 else '') for m, n in r.method.value_counts().items()),
                      'held-out score': _over_seeds(r.score, r.score_low, r.score_high), 'retained': f'{r.retain_held.mean():.3f}'})
     return pd.DataFrame(rows)
+
+# %% ../nbs/13_figures.ipynb #b9864668
+def without_sae(folder=None) -> pd.DataFrame:  # rows like those of `best_ways`
+    "The baselines of 09ca_exam over their seeds, and the model that never knew."
+    folder, rows = Path(folder or data_dir()/'results'), []
+    if (folder/'baselines.json').exists():
+        found = pd.DataFrame([dict(r['heldout'], name=r['name'], status=r['status'], low=r['heldout']['interval'][0], high=r['heldout']['interval'][1]) for r in load_json(folder/'baselines.json')['results']])
+        rows += [{'run': n, 'seeds': len(r), 'method': ', '.join(r.status.unique()), 'held-out score': _over_seeds(r.score, r.low, r.high), 'retained': f'{r.retain_acc.mean():.3f}'} for n, r in found.groupby('name', sort=False)]
+    if (folder/'gold_standard.json').exists():
+        g = load_json(folder/'gold_standard.json'); low, high = (1-v for v in g['forget_interval'][::-1])
+        rows.append({'run': 'never knew', 'seeds': 1, 'method': 'trained without biology', 'held-out score': f"{1-g['forget_held']:.3f} [{low:.3f}, {high:.3f}]", 'retained': f"{g['retain_held']:.3f}"})
+    return pd.DataFrame(rows)
+
+def attack_overview(folder=None) -> pd.DataFrame:  # attacks × answerers, for reading
+    "Forget accuracy with its 95 % interval under every attack."
+    from sib_nb.attacks import attack_table
+    file = Path(folder or data_dir()/'results')/'attacks.json'
+    if not file.exists(): return pd.DataFrame()
+    t = attack_table(load_json(file)['rows'])
+    t['cell'] = [f'{r.forget:.2f} [{r.forget_low:.2f}, {r.forget_high:.2f}]' + (' broken' if r.status == 'broken' else '') for r in t.itertuples()]
+    return t.pivot(index='attack', columns='answerer', values='cell').loc[list(dict.fromkeys(t.attack)), list(dict.fromkeys(t.answerer))].fillna('–').reset_index()
 
 # %% ../nbs/13_figures.ipynb #88fadd68
 PALETTE = dict(zip(RUNS, sns.color_palette('colorblind', 7) + sns.husl_palette(len(RUNS)-7, l=.5)))
@@ -205,8 +226,16 @@ def interventions(results: pd.DataFrame) -> plt.Figure:
         fig.supxlabel('held-out unlearning score (chance: .75)', fontsize=9)
     return fig
 
+# %% ../nbs/13_figures.ipynb #978cb41c
+def _attacks_file(results): return Path(results.file.iloc[0]).parent/'attacks.json'
+
+def attacks(results: pd.DataFrame) -> plt.Figure:
+    "Forget and retain accuracy under every attack, from `attacks.json` beside the results."
+    from sib_nb.attacks import attack_table, plot_attacks
+    with plt.rc_context(STYLE): return plot_attacks(attack_table(load_json(_attacks_file(results))['rows']))
+
 # %% ../nbs/13_figures.ipynb #278770ec
-FIGURES = dict(unlearning_scores=unlearning_scores, training_curves=training_curves, group_mi=group_mi, feature_metrics=feature_metrics, interventions=interventions)
+FIGURES = dict(unlearning_scores=unlearning_scores, training_curves=training_curves, group_mi=group_mi, feature_metrics=feature_metrics, interventions=interventions, attacks=attacks)
 
 def save_figures(results: pd.DataFrame,  # from `load_results`
                  out=None,  # default `figures`
@@ -214,6 +243,7 @@ def save_figures(results: pd.DataFrame,  # from `load_results`
     "Draw every figure as a PNG."
     out, paths = Path(out or figures_dir()), []
     for name, draw in FIGURES.items():
+        if name == 'attacks' and not _attacks_file(results).exists(): continue      # not part of the quick study
         fig = draw(results)
         with atomic(out/f'{name}.png') as t: fig.savefig(t, format='png', dpi=STYLE['savefig.dpi'])
         plt.close(fig); paths.append(out/f'{name}.png')
