@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIBError', 'root', 'data_dir', 'figures_dir', 'atomic', 'save_json', 'load_json', 'seed_everything', 'versions',
-           'default_device', 'autocast']
+           'default_device', 'fast_bf16', 'autocast']
 
 # %% ../nbs/00_core.ipynb #2aeafa4d
 import contextlib
@@ -100,8 +100,14 @@ def default_device() -> torch.device:
     "CUDA where there is one, otherwise the CPU."
     return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 
+def fast_bf16(device) -> bool:
+    "Whether `device` has instructions for bf16 products."
+    if torch.device(device).type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(torch.cpu.get_capabilities().get(k) for k in ('avx512_bf16', 'amx_bf16', 'bf16'))
+
 def autocast(device: torch.device,  # where the products run
-             dtype: torch.dtype = torch.bfloat16,  # `torch.float32` switches mixed precision off
+             dtype: torch.dtype | None = None,  # `torch.float32` switches mixed precision off; None: bf16 where it is fast, otherwise fp32
             ):
     "A context in which matrix products run in `dtype` while parameters stay fp32."
+    dtype = dtype or (torch.bfloat16 if fast_bf16(device) else torch.float32)
     return torch.autocast(torch.device(device).type, dtype=dtype, enabled=dtype != torch.float32)

@@ -66,7 +66,7 @@ class TrainConfig:
     log_every: int = 0  # steps between rows of the history; 0: a hundredth of the run, at least 10
     ckpt_every: int = 0  # steps between checkpoints; 0: a tenth of the run
     seed: int = 0  # of everything random in training
-    amp: str = 'bfloat16'  # dtype of the matrix products; 'float32' switches mixed precision off
+    amp: str = 'auto'  # dtype of the matrix products: 'bfloat16', 'float32', or 'auto': bfloat16 where the processor has instructions for it
     def __post_init__(self): self.check()
 
     @property
@@ -81,7 +81,7 @@ def check(self: TrainConfig):
     if self.steps < 1: raise SIBError(f'steps={self.steps}: an SAE that is not trained is not a result; use at least 1 step')
     if not 0 < self.lr < math.inf: raise SIBError(f'lr={self.lr}; the learning rate must be positive, 1e-4 to 1e-2 is usual')
     if self.schedule not in SCHEDULES: raise SIBError(f'schedule={self.schedule!r}; choose one of {", ".join(SCHEDULES)}')
-    if self.amp not in ('bfloat16', 'float32'): raise SIBError(f"amp={self.amp!r}; choose 'bfloat16' or 'float32'")
+    if self.amp not in ('auto', 'bfloat16', 'float32'): raise SIBError(f"amp={self.amp!r}; choose 'auto', 'bfloat16' or 'float32'")
     if not 0 <= self.warmup < 1: raise SIBError(f'warmup={self.warmup}; it is a fraction of the steps, at least 0 and below 1')
     if not 0 <= self.group_dropout < 1: raise SIBError(f'group_dropout={self.group_dropout}; it is a probability, at least 0 and below 1')
     if not 0 < self.detour <= 1: raise SIBError(f'detour={self.detour}; it is a share of the loss, above 0 and at most 1 (to switch the detour off, set group_dropout, competition and attend to 0)')
@@ -93,6 +93,11 @@ def check(self: TrainConfig):
         if getattr(self, f) < 1: raise SIBError(f'{f}={getattr(self, f)}; it must be at least 1')
 
 # %% ../nbs/04c_recipe.ipynb #d35c9a0f
+@patch
+def products(self: TrainConfig) -> torch.dtype | None:  # as `autocast` takes it
+    "The dtype of the matrix products; None leaves it to the processor."
+    return None if self.amp == 'auto' else getattr(torch, self.amp)
+
 @patch
 def weights(self: TrainConfig,
             activation: str,  # the SAE's

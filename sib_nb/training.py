@@ -93,7 +93,7 @@ def train_step(self: Trainer):
     "One batch: forward, loss, backward, step. Returns the SAE's output and what to log."
     (x, y), cfg, sae = self.batch(), self.cfg, self.sae.train()
     lr = self.opt.param_groups[0]['lr'] = lr_at(self.step, cfg)
-    with autocast(self.device, getattr(torch, cfg.amp)):
+    with autocast(self.device, cfg.products()):
         out = sae(x)
         logits = self.probes(out.z) if self.probes is not None else None
         groups, early = self.seen(), {'dependence': 0.} if self.step < cfg.beta_from*cfg.steps else {}
