@@ -21,7 +21,7 @@ help:
 
 setup: $(VENV)/installed
 
-$(VENV)/installed: requirements.txt overrides.txt setup.py
+$(VENV)/installed: requirements.txt overrides.txt setup.py settings.ini
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH; install Python 3.11 or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .core import SIBError, atomic, data_dir, load_json, save_json, seed_everything, versions
+from .core import SIBError, atomic, data_dir, fast_bf16, load_json, save_json, seed_everything, versions
 from .data import FORGET, RETAIN, load_corpus, load_mcq, mcq_prompts
 from .extraction import ActivationStore, resid
 from .groups import Groups
@@ -33,7 +33,7 @@ from .probing import probing_eval
 from .questions import heldout_mask, prepare_questions, right_in_all_orders
 from .sae import SAE, SAEConfig, load_groups
 from .selection import evidence
-from .training import TrainConfig, train_sae
+from .training import TrainConfig, tensorboard_logger, train_sae
 from .unlearning import control_sae, density_matched, prepare_task, unlearning_eval
 
 # %% ../nbs/11_runs.ipynb #a96f0b2e
@@ -99,7 +99,7 @@ def _benchmark(name):
 
 def _plain(cfg, expansion):
     "What a result depends on, as it is after a trip through JSON."
-    return json.loads(json.dumps({k: v for k, v in asdict(cfg).items() if k not in ('log_every', 'ckpt_every')})) | dict(expansion=expansion)
+    return json.loads(json.dumps({k: v for k, v in asdict(cfg).items() if k not in ('log_every', 'ckpt_every') and (k, v) != ('amp', 'auto')})) | dict(expansion=expansion)
 
 def _done(file, config):
     "The result in `file`, None if there is none; one made with other options is an error."
@@ -154,17 +154,18 @@ def stream(lm, layer: int, bench: Benchmark, cfg: TrainConfig, progress: bool = 
     return _streams[key].reordered(cfg.seed, cfg.batch_size)
 
 # %% ../nbs/11_runs.ipynb #a80f74d2
-def _train(p: Run, cfg, lm, layer, bench, expansion, folder, progress):
+def _train(p: Run, cfg, lm, layer, bench, expansion, folder, progress, on_log=None):
     "Train, and measure on held-out tokens: (SAE, groups, what goes into the result, history)."
     store = stream(lm, layer, bench, cfg, progress)
     shape = SAEConfig(store.d_in, expansion*store.d_in, layer=layer, model_name=lm.name, **{**SHARED['sae'], **p.sae})
     if p.peer: return _peer(p, cfg, lm, store, shape, bench, folder, progress)
     sae, began = SAE(shape, generator=torch.Generator().manual_seed(cfg.seed)).to(lm.device), time.time()
     ce = _plant(sae, p.knowledge, lm, bench, layer, cfg.seed, progress) if p.knowledge else None
-    r = train_sae(sae, store, cfg, partition(shape.d_sae, p.group_size, shape.open), ckpt_dir=folder, progress=progress)
+    r = train_sae(sae, store, cfg, partition(shape.d_sae, p.group_size, shape.open), ckpt_dir=folder, progress=progress, on_log=on_log)
     seconds, last = time.time()-began, r.history[-1]
     metrics = sae_metrics(r.sae, resid(lm, training_texts(bench)[2], layer).x.float(), r.groups, cfg.seed)
-    return r.sae, r.groups, dict(metrics=metrics, train_seconds=seconds, tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
+    products = str(cfg.products() or (torch.bfloat16 if fast_bf16(lm.device) else torch.float32)).split('.')[-1]
+    return r.sae, r.groups, dict(metrics=metrics, products=products, train_seconds=seconds, tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
                                  events=r.events, group_sizes=r.groups.sizes.tolist(), sae=folder.name, dict_size=shape.d_sae, reader_ce=ce), r.history
 
 def _peer(p, cfg, lm, store, shape, bench, folder, progress):
@@ -174,17 +175,18 @@ def _peer(p, cfg, lm, store, shape, bench, folder, progress):
                               model_name=lm.name, seed=cfg.seed, progress=progress, **{'lr': cfg.lr, **p.peer})
     sae, groups, last = sae.to(lm.device), partition(shape.d_sae, p.group_size), history[-1]
     metrics = sae_metrics(sae, resid(lm, training_texts(bench)[2], shape.layer).x.float(), groups, cfg.seed)
-    return sae, groups, dict(metrics=metrics, train_seconds=last['seconds'], tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
+    return sae, groups, dict(metrics=metrics, products='float32', train_seconds=last['seconds'], tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
                              events=[], group_sizes=groups.sizes.tolist(), sae=folder.name, dict_size=shape.d_sae, reader_ce=None), history
 
-def trained(p: Run, cfg: TrainConfig, lm, layer: int, bench: Benchmark, expansion: int, folder, config: dict, force: bool = False, progress: bool = True) -> tuple:
+# %% ../nbs/11_runs.ipynb #fe7b1dbe
+def trained(p: Run, cfg: TrainConfig, lm, layer: int, bench: Benchmark, expansion: int, folder, config: dict, force: bool = False, progress: bool = True, on_log=None) -> tuple:
     "What `_train` gives, from `folder` if it is there and was made with `config`."
     note = folder/'train.json'
     if not force and _done(note, config):
         d = load_json(note); sae = SAE.load(folder).to(lm.device)
         return sae, Groups(load_groups(folder)), d['info'], d['history']
     note.unlink(missing_ok=True)
-    sae, groups, info, history = out = _train(p, cfg, lm, layer, bench, expansion, folder, progress)
+    sae, groups, info, history = out = _train(p, cfg, lm, layer, bench, expansion, folder, progress, on_log)
     sae.save(folder, groups); save_json(note, dict(config=config, info=info, history=history))
     (folder/'checkpoint.pt').unlink(missing_ok=True)
     return out
@@ -240,6 +242,7 @@ def run(name: str,  # a key of `RUNS`
         force: bool = False,  # run again even if the result is there
         progress: bool = True,
         expansion: int = None,  # d_sae / d_in; default: the preset's
+        tensorboard=None,  # folder for TensorBoard's event files, one subfolder a run; None: off
         **train,  # changes to `TrainConfig`: steps, batch_size, lr, …
        ) -> dict:  # the result, as saved
     "Train and evaluate one SAE."
@@ -248,11 +251,12 @@ def run(name: str,  # a key of `RUNS`
     cfg = TrainConfig(**{**SHARED['train'], **p.train, 'seed': seed, **train})
     layer, slug = bench.layer if layer is None else layer, _slug(model if isinstance(model, str) else model.name)
     ident, config = f'{name}-{slug}-{forget}-L{layer}-s{seed}', _plain(cfg, expansion) | json.loads(json.dumps(dict(sae={**SHARED['sae'], **p.sae}, knowledge=p.knowledge) | (dict(peer=p.peer) if p.peer else {})))
-    if not force and (old := _done(out/f'{ident}.json', config)): return old
-    say = print if progress else (lambda *a, **k: None); say(f'{ident}: {p.title}')
+    say = print if progress else (lambda *a, **k: None)
+    if not force and (old := _done(out/f'{ident}.json', config)): say(f'{ident}: already there, {summary(old)}; --force runs it again'); return old
+    say(f'{ident}: {p.title}')
     lm = load_model(model) if isinstance(model, str) else model
     check_layer(lm, layer); seed_everything(seed)
-    sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress)
+    sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log=tensorboard_logger(Path(tensorboard)/ident) if tensorboard else None)
     lm = lm if eval_model is None else load_model(eval_model) if isinstance(eval_model, str) else eval_model
     result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and not p.peer, progress)
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam,
@@ -292,9 +296,9 @@ def study(which: str = 'quick', seed: int = None, progress: bool = True, **optio
 
 def _parser():
     p = argparse.ArgumentParser('sib_run', description='Train a sparse autoencoder, evaluate it, and write one result file.',
-                                epilog='runs: ' + '; '.join(f'{n}: {r.about}' for n, r in RUNS.items()))
+                                epilog='runs:\n' + '\n'.join(f'  {n:34} {r.about}' for n, r in RUNS.items()), formatter_class=argparse.RawDescriptionHelpFormatter)
     a = p.add_argument
-    a('--run', help='which run: ' + ', '.join(RUNS))
+    a('--run', metavar='RUN', help='which run, see below')
     a('--study', choices=list(STUDIES), help='several runs instead of one: quick, the main ones with one seed; full, all with three or five')
     a('--seed', type=int, help='seed (default: 0 for a run, its own seeds for a study)')
     a('--model', default='minigemma', help='model whose activations the SAE learns: minigemma, a hub id such as google/gemma-2-2b, or a folder (default: minigemma)')
@@ -304,6 +308,7 @@ def _parser():
     a('--steps', type=int, help='training steps'); a('--batch-size', type=int, help='tokens a step'); a('--lr', type=float, help='peak learning rate')
     a('--expansion', type=int, help='features per dimension of the residual stream (default: 8)')
     a('--out', help='folder for results (default: data/results)')
+    a('--tensorboard', metavar='FOLDER', help='write the training history for TensorBoard too (pip install tensorboard); not for peers, whose trainer is another library')
     a('--force', action='store_true', help='run again even if the result is there')
     a('--quiet', action='store_true', help='no progress bars, errors only')
     return p
@@ -313,7 +318,7 @@ def main(argv=None):
     "Console script `sib_run`."
     a = _parser().parse_args(argv)
     options = {k: v for k, v in dict(layer=a.layer, forget=a.forget, steps=a.steps, batch_size=a.batch_size, lr=a.lr, expansion=a.expansion,
-                                     out=a.out, eval_model=a.eval_model).items() if v is not None}
+                                     out=a.out, eval_model=a.eval_model, tensorboard=a.tensorboard).items() if v is not None}
     options |= dict(model=a.model, force=a.force, progress=not a.quiet)
     import datasets, warnings
     warnings.filterwarnings('ignore'); datasets.disable_progress_bars()   # libraries' chatter; ours are errors
@@ -321,7 +326,9 @@ def main(argv=None):
         if a.forget not in BENCHMARKS and Path(a.forget).is_dir():
             from sib_nb.own import own_benchmark
             options['forget'] = own_benchmark(a.forget)
+        elif a.forget not in BENCHMARKS: raise SIBError(f'{a.forget} is neither a benchmark ({", ".join(BENCHMARKS)}) nor a folder of your own; see notebook 20_tutorial')
         if a.study: study(a.study, a.seed, **options)
         elif a.run: run(a.run, seed=a.seed or 0, **options)
         else: raise SIBError('name a run with --run, or all of them with --study quick; --help lists them')
     except SIBError as e: print(f'sib_run: {e}', file=sys.stderr); sys.exit(2)
+    except KeyboardInterrupt: print('sib_run: stopped; the same command goes on from the last checkpoint, if there is one', file=sys.stderr); sys.exit(130)

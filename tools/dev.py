@@ -169,7 +169,7 @@ def run(names) -> int:
         slow = {c.id: (c.source, c.outputs) for c in nb.cells if c.cell_type == 'code' and re.match(r'#\|\s*(slow|gpu|eval:\s*false)\b', c.source)}
         for c in nb.cells:
             if c.id in slow: c.source = 'pass'
-        NotebookClient(nb, timeout=LIMIT, store_widget_state=False, resources={'metadata': {'path': str(NBS)}}).execute()
+        NotebookClient(nb, timeout=LIMIT, iopub_timeout=120, store_widget_state=False, resources={'metadata': {'path': str(NBS)}}).execute()
         for c in nb.cells:
             if c.id in slow: (c.source, c.outputs), c.execution_count = slow[c.id], None
         nbformat.write(nb, path)
