@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTROLS', 'PALETTE', 'STYLE', 'load_results', 'load_histories', 'overview', 'ways', 'ways_overview', 'best_ways',
-           'without_sae', 'attack_overview', 'unlearning_scores', 'training_curves', 'group_mi', 'feature_metrics',
-           'interventions', 'attacks']
+           'without_sae', 'attack_overview', 'tidy', 'unlearning_scores', 'training_curves', 'group_mi',
+           'feature_metrics', 'interventions', 'attacks']
 
 # %% ../nbs/13_figures.ipynb #af925220
 import json
@@ -118,6 +118,20 @@ def attack_overview(folder=None) -> pd.DataFrame:  # attacks × answerers, for r
     t['cell'] = [f'{r.forget:.2f} [{r.forget_low:.2f}, {r.forget_high:.2f}]' + (' broken' if r.status == 'broken' else '') for r in t.itertuples()]
     return t.pivot(index='attack', columns='answerer', values='cell').loc[list(dict.fromkeys(t.attack)), list(dict.fromkeys(t.answerer))].fillna('–').reset_index()
 
+# %% ../nbs/13_figures.ipynb #c1b2c3d4
+def tidy(results: pd.DataFrame = None,  # from `load_results`; default: all of `data/results`
+        ) -> pd.DataFrame:  # one row a number: run, title, seed, model, layer, part, method, metric, value
+    "Everything that was measured, one number a row: metrics of the SAE, SAEBench's scores, interventions, controls."
+    results = load_results() if results is None else results
+    ids = ['run', 'title', 'seed', 'model', 'layer']
+    plain = results[ids + [c for c in results.select_dtypes('number') if c not in ids]].melt(ids, var_name='metric').assign(part='run', method='')
+    def nested(col, key):
+        rows = [dict({i: getattr(r, i) for i in ids}, method=d[key], metric=k, value=v, part=col) for r in results.itertuples() for d in getattr(r, col)
+                for k, v in d.items() if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        return pd.DataFrame(rows, columns=[*ids, 'method', 'metric', 'value', 'part'])
+    parts = [plain, nested('interventions', 'method'), nested('controls', 'control'), nested('way_controls', 'control')]
+    return pd.concat([p for p in parts if len(p)], ignore_index=True)[[*ids, 'part', 'method', 'metric', 'value']].dropna(subset='value')
+
 # %% ../nbs/13_figures.ipynb #88fadd68
 PALETTE = dict(zip(RUNS, sns.color_palette('colorblind', 7) + sns.husl_palette(len(RUNS)-7, l=.5)))
 STYLE = {'figure.dpi': 110, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
@@ -128,56 +142,51 @@ def _summary(results, col):
     return t.loc[[r for r in RUNS if r in t.index]]
 
 def _bars(ax, results, col, label, fmt='{:.3f}'):
-    "A bar a run with the range over seeds as whisker, its value on top."
-    t = _summary(results, col)
-    titles = results.drop_duplicates('run').set_index('run').title
-    ax.bar(range(len(t)), t['mean'], color=[PALETTE[r] for r in t.index], width=.6)
-    if (t['size'] > 1).any(): ax.errorbar(range(len(t)), t['mean'], [t['mean']-t['min'], t['max']-t['mean']], fmt='none', ecolor='k', capsize=3)
-    for i, v in enumerate(t['mean']): ax.annotate(fmt.format(v), (i, t['max'].iloc[i]), ha='center', va='bottom', xytext=(0, 2), textcoords='offset points')
-    ax.set_xticks(range(len(t)), [titles[r].replace(' ', '\n', 1) for r in t.index]); ax.set_ylabel(label); ax.margins(y=.15)
+    "A bar a run with the range over seeds as whisker, its value at the end; the first run on top."
+    t = _summary(results, col); y = range(len(t))
+    ax.barh(y, t['mean'], color=[PALETTE[r] for r in t.index], height=.6, hatch=['//' if RUNS[r].peer else '' for r in t.index], edgecolor='w')
+    ax.errorbar(t['mean'], y, xerr=[t['mean']-t['min'], t['max']-t['mean']], fmt='none', ecolor='k', capsize=2)
+    for i, v in enumerate(t['mean']): ax.annotate(fmt.format(v), (t['max'].iloc[i], i), va='center', xytext=(4, 0), textcoords='offset points', fontsize=7)
+    ax.set_yticks(y, [RUNS[r].title for r in t.index]); ax.set_xlabel(label); ax.margins(x=.18); ax.invert_yaxis()
 
 # %% ../nbs/13_figures.ipynb #c79dcc04
 def unlearning_scores(results: pd.DataFrame,  # from `load_results`
                      ) -> plt.Figure:
     "SAEBench's unlearning score and the held-out score of every run."
+    runs = [r for r in RUNS if r in set(results.run)]
     with plt.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(1.8 + 1.5*results.run.nunique(), 3.6), layout='constrained')
-        t = results.groupby('run', sort=False)
-        for i, name in enumerate(r for r in RUNS if r in t.groups):
-            g = t.get_group(name); best = g.loc[g.score.idxmax()]
-            lo, hi = g.heldout_lo.min(), g.heldout_hi.max()
-            for dx, v, err, hatch in ((-.18, g.score.mean(), [g.score.min(), g.score.max()], ''), (.18, g.heldout.mean(), [lo, hi], '///')):
-                ax.bar(i+dx, v, .32, color=PALETTE[name], hatch=hatch, edgecolor='w')
-                if len(g) > 1 or hatch: ax.errorbar(i+dx, v, [[max(0, v-err[0])], [max(0, err[1]-v)]], fmt='none', ecolor='k', capsize=3)
-                ax.annotate(f'{v:.3f}', (i+dx, max(v, err[1] if hatch or len(g) > 1 else v)), ha='center', va='bottom', xytext=(0, 2), textcoords='offset points')
-            for c in (c for cs in g.controls for c in cs): ax.plot(i+.42, c['heldout']['score'], CONTROLS[c['control']], color='k', mfc='none', ms=5, clip_on=False)
-            s = best.setting if isinstance(best.setting, dict) else None
-            ax.annotate(f'{g.title.iloc[0]}\n' + (f'{s["n_features"]} features to −{s["multiplier"]},\nretain rate < {s["retain_threshold"]}' if s else best.status),
-                        (i, 0), (0, -6), textcoords='offset points', ha='center', va='top', fontsize=8)
-        grey = [plt.Rectangle((0, 0), 1, 1, color='.5'), plt.Rectangle((0, 0), 1, 1, facecolor='.5', hatch='///', edgecolor='w')]
+        fig, ax = plt.subplots(figsize=(7, 1.3 + .38*len(runs)), layout='constrained')
+        for y, name in enumerate(runs):
+            g = results[results.run == name]; one = len(g) == 1
+            held = (g.heldout_lo.iloc[0], g.heldout_hi.iloc[0]) if one else (g.heldout.min(), g.heldout.max())
+            for dy, v, (lo, hi), hatch in ((-.18, g.score.mean(), (g.score.min(), g.score.max()), ''), (.18, g.heldout.mean(), held, '////')):
+                ax.barh(y+dy, v, .34, color=PALETTE[name], hatch=hatch, edgecolor='w')
+                if hatch or not one: ax.errorbar(v, y+dy, xerr=[[max(0, v-lo)], [max(0, hi-v)]], fmt='none', ecolor='k', capsize=2)
+                ax.annotate(f'{v:.3f}' + ('' if hatch or (g.status == 'ok').all() else f' {g.status.iloc[0]}'), (max(v, hi), y+dy), va='center', xytext=(6, 0), textcoords='offset points', fontsize=7)
+            for k in (k for ks in g.controls for k in ks): ax.plot(k['heldout']['score'], y+.42, CONTROLS[k['control']], color='k', mfc='none', ms=4, clip_on=False)
+        grey = [plt.Rectangle((0, 0), 1, 1, facecolor='.5', hatch=h, edgecolor='w') for h in ('', '////')]
         marks = [plt.Line2D([], [], color='k', marker=m, mfc='none', ls='') for m in CONTROLS.values()]
-        ax.legend(grey + marks, ['SAEBench score', 'held-out entities'] + [f'control: {c}' for c in CONTROLS], loc='upper left', ncol=2, fontsize=7)
-        ax.set(xticks=[], ylabel='unlearning score\n(1 − accuracy on forget questions)', ylim=(0, None)); ax.margins(x=.15, y=.3)
-        n = results.groupby('run').seed.nunique()
-        ax.set_title(f'Layer {results.layer.iloc[0]}, retained accuracy ≥ .99, seeds: ' + (str(n.min()) if n.min() == n.max() else f'{n.min()} to {n.max()}'), fontsize=9)
+        fig.legend(grey + marks, ['SAEBench score', 'held-out entities'] + [f'control: {c}' for c in CONTROLS], loc='outside upper center', ncol=3, fontsize=7)
+        ax.set(xlabel='unlearning score (1 − accuracy on forget questions)', xlim=(0, .8), ylim=(len(runs)-.4, -.6)); ax.set_yticks(range(len(runs)), [RUNS[r].title for r in runs])
+        ax.axvline(.75, ls=':', c='k', lw=1)
     return fig
 
 # %% ../nbs/13_figures.ipynb #c7c4dd5c
 def _curves(results, col, label, log):
     "Mean and range over seeds against the training step, with reorganisations marked."
-    hist = load_histories(results)
+    hist, marked = load_histories(results), False
     with plt.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(6, 3.4), layout='constrained')
+        fig, ax = plt.subplots(figsize=(7.5, 3.8), layout='constrained')
         for i, name in enumerate(r for r in RUNS if r in set(hist.run)):
             h = hist[(hist.run == name) & hist[col].notna()]
             if not len(h) or (col == 'loss' and RUNS[name].peer): continue       # another library's loss is in other units
             t = h.groupby('step')[col].agg(['mean', 'min', 'max'])
-            ax.plot(t.index, t['mean'], color=PALETTE[name], label=h.title.iloc[0] if len(h) else name)
+            ax.plot(t.index, t['mean'], color=PALETTE[name], ls='--' if RUNS[name].peer else '-', lw=1.2, label=h.title.iloc[0])
             ax.fill_between(t.index, t['min'], t['max'], color=PALETTE[name], alpha=.2, lw=0)
             steps = sorted({e['step'] for f in results[results.run == name].file for e in load_json(f).get('events', [])})
-            if steps: ax.plot(steps, [.02]*len(steps), '|', color=PALETTE[name], transform=ax.get_xaxis_transform(), label='groups reorganised')
+            if steps: ax.plot(steps, [.02]*len(steps), '|', color=PALETTE[name], transform=ax.get_xaxis_transform(), label=None if marked else 'groups reorganised'); marked = True
         if log: ax.set_yscale('log')
-        ax.set(xlabel='training step', ylabel=label); ax.legend()
+        ax.set(xlabel='training step', ylabel=label); fig.legend(loc='outside right upper', fontsize=7)
     return fig
 
 def training_curves(results: pd.DataFrame) -> plt.Figure:
@@ -193,12 +202,12 @@ def group_mi(results: pd.DataFrame) -> plt.Figure:
 def feature_metrics(results: pd.DataFrame) -> plt.Figure:
     "Three panels: active features per token, unexplained variance, MI between groups."
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 3, figsize=(2.6 + 2*results.run.nunique(), 3), layout='constrained')
+        fig, axes = plt.subplots(1, 3, figsize=(9, 1.2 + .24*results.run.nunique()), sharey=True, layout='constrained')
         for ax, col, label, fmt in zip(axes, ('l0', 'fvu', 'group_mi'), ('active features per token (L0)', 'variance unexplained (FVU)', 'MI between two groups (nats)'),
                                        ('{:.1f}', '{:.3f}', '{:.4f}')): _bars(ax, results, col, label, fmt)
         for ax, what in zip(axes, ('sparsity', 'reconstruction', 'dependence')): ax.set_title(what, fontsize=9)
         null = _summary(results, 'group_mi_null')['mean']
-        axes[2].hlines(null, np.arange(len(null))-.3, np.arange(len(null))+.3, colors='k', linestyles=':', label='shuffled tokens'); axes[2].legend(loc='lower right')
+        axes[2].vlines(null, np.arange(len(null))-.3, np.arange(len(null))+.3, colors='k', linestyles=':', label='shuffled tokens'); axes[2].legend(loc='lower right', fontsize=7)
     return fig
 
 # %% ../nbs/13_figures.ipynb #c48501a7

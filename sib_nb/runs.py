@@ -258,7 +258,7 @@ def run(name: str,  # a key of `RUNS`
     check_layer(lm, layer); seed_everything(seed)
     sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log=tensorboard_logger(Path(tensorboard)/ident) if tensorboard else None)
     lm = lm if eval_model is None else load_model(eval_model) if isinstance(eval_model, str) else eval_model
-    result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and not p.peer, progress)
+    result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in QUICK, progress)   # controls beside the main runs
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam,
                    config=config, versions=versions(), history=f'{ident}.history.jsonl')
     with atomic(out/result['history']) as t: t.write_text(''.join(json.dumps(r) + '\n' for r in history))
