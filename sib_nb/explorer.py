@@ -284,8 +284,8 @@ def explore(ex: Explorer | None = None,  # from `load_explorer`; default: choose
            ):  # an `ipywidgets.Tab`; if there is a choice, in a `VBox` below it
     "The three panels of a run."
     import ipywidgets as w
-    tabs = w.Tab(titles=['groups', 'training', 'unlearning'])
-    def fill(ex): tabs.children = [group_panel(ex), training_panel(ex), unlearning_panel(ex)]
+    tabs = w.Tab()
+    def fill(ex): tabs.children, tabs.titles = [group_panel(ex), training_panel(ex), unlearning_panel(ex)], ['groups', 'training', 'unlearning']
     if ex is not None: fill(ex); return tabs
     runs = trained_runs()
     if not runs: raise SIBError('no run was trained here; train one with sib_run --run knowledge_aware, or pass one from load_explorer')
