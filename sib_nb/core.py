@@ -118,4 +118,5 @@ STYLE = {'figure.dpi': 110, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top
 def figure_style():
     "Draw everything from here on in the look of this repository."
     import seaborn as sns
-    sns.set_theme(style='ticks', palette='colorblind', font_scale=.75, rc=STYLE)
+    thin = {f'{a}.{k}': v for a in ('xtick', 'ytick') for k, v in (('major.width', .8), ('minor.width', .6), ('major.size', 3.5), ('minor.size', 2))}
+    sns.set_theme(style='ticks', palette='colorblind', font_scale=.75, rc={**STYLE, **thin, 'axes.linewidth': .8})
