@@ -172,7 +172,11 @@ def _png(fig):
     buf = io.BytesIO(); fig.savefig(buf, format='png', dpi=100); plt.close(fig)
     return buf.getvalue()
 
-def _rows(t, cls): return t.to_html(index=False, border=0, classes=cls, justify='left', na_rep='', float_format='{:.3f}'.format)
+def _rows(t, cls):
+    "A table whose headings stand over their columns, in JupyterLab and on a page of its own."
+    text = t.to_html(index=False, border=0, classes=cls, justify='left', na_rep='', float_format='{:.3f}'.format)
+    for tag in ('th', 'td'): text = text.replace(f'<{tag}>', f'<{tag} style="text-align: left; padding: 0 1em 0 0">')
+    return text
 
 def _picture():
     import ipywidgets as w
@@ -264,9 +268,10 @@ def unlearning_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
     def show():
         f, s = chosen(), p['strength'].value; logp = q.clamp(f, s); t = kept_and_lost(q, logp)
         trail.append(point(t)); keep, forget = trail[-1]
-        p['status'].value = f'{len(f)} features set to {"−"*(s > 0)}{s:g} units: accuracy {forget:.2f} on what to forget, {keep:.2f} on what to keep'
         p['kept'].value, p['tradeoff'].value = _rows(t, 'sib-table'), _png(plot_tradeoff(trail, t))
-        p['lost'].value = _told(lost_questions(q, logp), lost_questions(q, logp, kept=True)); answer()
+        p['lost'].value = _told(lost_questions(q, logp), lost_questions(q, logp, kept=True))
+        p['status'].value = f'{len(f)} features set to {"−"*(s > 0)}{s:g} units: accuracy {forget:.2f} on what to forget, {keep:.2f} on what to keep'   # last: what it says is on show
+        answer()
     for name in ('groups', 'extra', 'strength'): p[name].observe(guarded(show), 'value')
     for name in ('question', 'choices', 'subject'): p[name].observe(guarded(answer), 'value')
     p['reset'].on_click(guarded(lambda: (trail.clear(), show()))); show()
