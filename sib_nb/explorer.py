@@ -266,8 +266,7 @@ def unlearning_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
         options = [c.strip() for c in p['choices'].value.split('|') if c.strip()]
         p['answer'].value = _rows(compare(q, p['question'].value, chosen(), p['strength'].value, options, p['subject'].value), 'sib-answers')
     def show():
-        f, s = chosen(), p['strength'].value; logp = q.clamp(f, s); t = kept_and_lost(q, logp)
-        trail.append(point(t)); keep, forget = trail[-1]
+        f, s = chosen(), p['strength'].value; logp = q.clamp(f, s); t = kept_and_lost(q, logp); trail.append(point(t)); keep, forget = trail[-1]
         p['kept'].value, p['tradeoff'].value = _rows(t, 'sib-table'), _png(plot_tradeoff(trail, t))
         p['lost'].value = _told(lost_questions(q, logp), lost_questions(q, logp, kept=True))
         p['status'].value = f'{len(f)} features set to {"−"*(s > 0)}{s:g} units: accuracy {forget:.2f} on what to forget, {keep:.2f} on what to keep'   # last: what it says is on show
