@@ -91,6 +91,7 @@ def _name(s: Synset, dom: str, text: str, up_words: set, senses: dict):
         if not (w.isascii() and w.isalpha() and 4 <= len(w) <= 12 and shape and senses.get(lo, 9) == 1): continue
         if lo[:4] not in text and not any(len(u) > 3 and (u[:4] in lo or lo[:4] in u) for u in up_words): return w
 
+# %% ../nbs/90_benchmark.ipynb #3dd339f9
 def candidates(synsets: dict, senses: dict) -> dict:  # {number: dict(domain, name, definition, kind, kinds)}
     "Every synset that can serve as an entity, with its kind."
     up = {o: ancestors(synsets, o) for o in synsets}

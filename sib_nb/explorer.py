@@ -5,19 +5,22 @@
 # %% auto #0
 __all__ = ['QuestionPanel', 'sample_questions', 'units', 'kept_and_lost', 'point', 'lost_questions', 'plot_tradeoff', 'compare',
            'Explorer', 'load_explorer', 'group_panel', 'training_panel', 'parse_features', 'unlearning_panel',
-           'explore']
+           'trained_runs', 'explore', 'still']
 
 # %% ../nbs/14_explorer.ipynb #26cd51f8
+import base64
 import html
 import io
+from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
 
-from .core import SIBError
+from .core import SIBError, data_dir, load_json
 from .data import LETTERS, mcq_prompt
 from .figures import STYLE
 from .inside import (GroupHistory, GroupMI, Opened, TextIndex, changes, domain_colors, domain_texts, feature_table, group_table, index_texts,
@@ -25,6 +28,7 @@ from .inside import (GroupHistory, GroupMI, Opened, TextIndex, changes, domain_c
 from .interventions import Intervention, intervening
 from .model import answer_logprobs, generate, letter_logprobs, letter_tokens, load_model, unembed
 from .questions import ask, can_tail, fast_products, letters_from, prepare_questions, tail
+from .presets import preset
 from .runs import BENCHMARKS, known_questions
 from .unlearning import clamp_delta, decoder_rows
 
@@ -46,23 +50,26 @@ class QuestionPanel:
             z = sae.encode(h.to(sae.W_enc.dtype))*mask[..., None]; z[:, 0] = 0           # BOS is never touched
             self.ready.append((h, mask, index, z, tail(model, h, mask, layer)[1] if can_tail(model) else None))
 
-    @torch.no_grad()
-    @fast_products()
-    def clamp(self, features, strength: float) -> np.ndarray:  # log-probabilities of the letters, `(n, 4)`
-        "The answers with `features` clamped."
-        out, f = self.base.copy(), torch.as_tensor(np.asarray(features, int))
-        if not len(f): return out
-        rows, value = decoder_rows(self.sae, f), -strength*self.unit[f]
-        for h, mask, index, z, kv in self.ready:
-            fires = z[..., f] > 0; hit = fires.flatten(1).any(1).nonzero()[:, 0]
-            if not len(hit): continue
-            new, m = h[hit] + clamp_delta(z[hit][..., f], rows, value).to(h.dtype), mask[hit]
-            if kv is None: logp = letters_from(self.model, new, m, self.questions.layer)
-            else:
-                start = fires[hit].any(-1).int().argmax(1)                               # the first token that is edited
-                logp = letter_logprobs(unembed(self.model, tail(self.model, new, m, self.questions.layer, start, [(k[hit], v[hit]) for k, v in kv])[0]), self.letters)
-            out[index[hit.cpu()]] = logp.cpu().numpy()
-        return out
+
+# %% ../nbs/14_explorer.ipynb #7016f84e
+@patch
+@torch.no_grad()
+@fast_products()
+def clamp(self: QuestionPanel, features, strength: float) -> np.ndarray:  # log-probabilities of the letters, `(n, 4)`
+    "The answers with `features` clamped."
+    out, f = self.base.copy(), torch.as_tensor(np.asarray(features, int))
+    if not len(f): return out
+    rows, value = decoder_rows(self.sae, f), -strength*self.unit[f]
+    for h, mask, index, z, kv in self.ready:
+        fires = z[..., f] > 0; hit = fires.flatten(1).any(1).nonzero()[:, 0]
+        if not len(hit): continue
+        new, m = h[hit] + clamp_delta(z[hit][..., f], rows, value).to(h.dtype), mask[hit]
+        if kv is None: logp = letters_from(self.model, new, m, self.questions.layer)
+        else:
+            start = fires[hit].any(-1).int().argmax(1)                               # the first token that is edited
+            logp = letter_logprobs(unembed(self.model, tail(self.model, new, m, self.questions.layer, start, [(k[hit], v[hit]) for k, v in kv])[0]), self.letters)
+        out[index[hit.cpu()]] = logp.cpu().numpy()
+    return out
 
 # %% ../nbs/14_explorer.ipynb #144a42ff
 def sample_questions(model, bench,  # a `Benchmark`
@@ -93,10 +100,12 @@ def point(table: pd.DataFrame,  # from `kept_and_lost`
     "Where an intervention lies between forgetting and keeping."
     return tuple(float((t.asked*t.accuracy).sum()/t.asked.sum()) for t in (table[table.to == 'keep'], table[table.to == 'forget']))
 
-def lost_questions(panel: QuestionPanel, logp) -> pd.DataFrame:  # domain, question, right, now
+def lost_questions(panel: QuestionPanel, logp,
+                   kept: bool = False,  # those that the clamp did not cost instead
+                  ) -> pd.DataFrame:  # domain, question, right, now
     "The questions that the clamp cost."
     a, now = panel.questions.answer, logp.argmax(1)
-    at = np.flatnonzero((panel.base.argmax(1) == a) & (now != a)); q = panel.rows
+    at = np.flatnonzero((panel.base.argmax(1) == a) & ((now == a) == kept)); q = panel.rows
     return pd.DataFrame([dict(domain=q[i]['subject'], question=q[i]['question'], right=q[i]['choices'][a[i]], now=q[i]['choices'][now[i]]) for i in at], columns=['domain', 'question', 'right', 'now'])
 
 # %% ../nbs/14_explorer.ipynb #420db7ae
@@ -163,7 +172,11 @@ def _png(fig):
     buf = io.BytesIO(); fig.savefig(buf, format='png', dpi=100); plt.close(fig)
     return buf.getvalue()
 
-def _rows(t, cls): return t.to_html(index=False, border=0, classes=cls, justify='left', na_rep='', float_format='{:.3f}'.format)
+def _rows(t, cls):
+    "A table whose headings stand over their columns, in JupyterLab and on a page of its own."
+    text = t.to_html(index=False, border=0, classes=cls, justify='left', na_rep='', float_format='{:.3f}'.format)
+    for tag in ('th', 'td'): text = text.replace(f'<{tag}>', f'<{tag} style="text-align: left; padding: 0 1em 0 0">')
+    return text
 
 def _picture():
     import ipywidgets as w
@@ -221,6 +234,12 @@ def parse_features(text: str,  # numbers, separated by commas or blanks
         if not x.isdecimal() or int(x) >= d_sae: raise SIBError(f'{x!r} is no feature; give numbers from 0 to {d_sae-1}')
     return [int(x) for x in words]
 
+def _told(lost, kept):
+    "How many questions were lost and kept, and the first of each domain."
+    first = lambda t: _rows(t.groupby('domain', sort=False).head(4), 'sib-questions') if len(t) else ''
+    return (f'{len(lost)} questions lost' + ', the first of each domain:'*(len(lost) > 0) + first(lost)
+            + f'<details><summary>{len(kept)} questions kept</summary>{first(kept[["domain", "question", "right"]])}</details>')
+
 def _ask_box(w, subjects):
     return dict(question=w.Text(placeholder='a question, then Enter', description='question', continuous_update=False, layout=w.Layout(width='60%')),
                 choices=w.Text(placeholder='four options with | between them, then Enter; or nothing', description='options', continuous_update=False, layout=w.Layout(width='60%')),
@@ -247,11 +266,10 @@ def unlearning_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
         options = [c.strip() for c in p['choices'].value.split('|') if c.strip()]
         p['answer'].value = _rows(compare(q, p['question'].value, chosen(), p['strength'].value, options, p['subject'].value), 'sib-answers')
     def show():
-        f, s = chosen(), p['strength'].value; logp = q.clamp(f, s); t = kept_and_lost(q, logp); lost = lost_questions(q, logp)
-        trail.append(point(t)); keep, forget = trail[-1]
-        p['status'].value = f'{len(f)} features set to {"−"*(s > 0)}{s:g} units: accuracy {forget:.2f} on what to forget, {keep:.2f} on what to keep'
+        f, s = chosen(), p['strength'].value; logp = q.clamp(f, s); t = kept_and_lost(q, logp); trail.append(point(t)); keep, forget = trail[-1]
         p['kept'].value, p['tradeoff'].value = _rows(t, 'sib-table'), _png(plot_tradeoff(trail, t))
-        p['lost'].value = f'{len(lost)} questions lost' + (', the first of each domain:' + _rows(lost.groupby('domain').head(4), 'sib-questions') if len(lost) else '')
+        p['lost'].value = _told(lost_questions(q, logp), lost_questions(q, logp, kept=True))
+        p['status'].value = f'{len(f)} features set to {"−"*(s > 0)}{s:g} units: accuracy {forget:.2f} on what to forget, {keep:.2f} on what to keep'   # last: what it says is on show
         answer()
     for name in ('groups', 'extra', 'strength'): p[name].observe(guarded(show), 'value')
     for name in ('question', 'choices', 'subject'): p[name].observe(guarded(answer), 'value')
@@ -259,9 +277,40 @@ def unlearning_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
     return _box(p, ('groups', 'extra', 'reset'), 'strength', 'status', ('kept', 'tradeoff'), 'lost', ('question', 'subject'), 'choices', 'answer')
 
 # %% ../nbs/14_explorer.ipynb #7f83ebfb
-def explore(ex: Explorer | None = None,  # from `load_explorer`; default: the run `optimized_groups`
-           ):  # an `ipywidgets.Tab`
+def trained_runs(folder=None,  # with result files and `saes/`; default `data/results`
+                ) -> list:  # (key of `RUNS`, seed)
+    "Runs on the embedded model whose SAE lies on this disk."
+    folder = Path(folder or data_dir()/'results')
+    found = [load_json(f) for f in sorted(folder.glob('*-minigemma-biology-*-s*.json'))]
+    return [(r['run'], r['seed']) for r in found if 'events' in r and (folder/'saes'/r['sae']/'cfg.json').is_file()]
+
+def explore(ex: Explorer | None = None,  # from `load_explorer`; default: choose among the runs that were trained here
+           ):  # an `ipywidgets.Tab`; if there is a choice, in a `VBox` below it
     "The three panels of a run."
     import ipywidgets as w
-    ex = ex or load_explorer()
-    return w.Tab([group_panel(ex), training_panel(ex), unlearning_panel(ex)], titles=['groups', 'training', 'unlearning'])
+    tabs = w.Tab()
+    def fill(ex): tabs.children, tabs.titles = [group_panel(ex), training_panel(ex), unlearning_panel(ex)], ['groups', 'training', 'unlearning']
+    if ex is not None: fill(ex); return tabs
+    runs = trained_runs()
+    if not runs: raise SIBError('no run was trained here; train one with sib_run --run knowledge_aware, or pass one from load_explorer')
+    pick = w.Dropdown(options=[(f'{preset(r).title}, seed {s}', (r, s)) for r, s in runs], description='run')
+    def load(_=None): fill(load_explorer(open_run(*pick.value)))
+    pick.observe(load, 'value'); load()
+    return w.VBox([pick, tabs])
+
+# %% ../nbs/14_explorer.ipynb #44b74dc8
+def still(ex: Explorer,
+          group: int | None = None,  # default: the one that leans most on what is to be forgotten
+          n_groups: int = 4,  # clamped, the most forget-leaning first
+          strengths=(0, 5, 10, 20, 40, 80),  # of the clamp, in units
+         ) -> str:  # HTML
+    "The three panels as they are, without controls and without a kernel."
+    img = lambda fig: f'<img style="max-width: 100%" src="data:image/png;base64,{base64.b64encode(_png(fig)).decode()}">'
+    g = int(ex.table.group[0]) if group is None else group; m = ex.run.groups.members(g).numpy()
+    chosen = np.concatenate([ex.run.groups.members(int(k)).numpy() for k in ex.table.group[:n_groups]])
+    answers = [ex.panel.clamp(chosen, s) for s in strengths]; outcome = [kept_and_lost(ex.panel, a) for a in answers]
+    last = len(ex.history.steps) - 1
+    return ''.join([f'<h3>{html.escape(ex.run.title)}: group {g}, {len(m)} features</h3>', img(plot_group(ex.index, ex.mi, m, g, ex.history.names[-1])),
+                    shaded(top_texts(ex.index, m, 6)), f'<h3>Groups over {ex.run.steps} steps</h3>', img(plot_training(ex.history, last)),
+                    f'<h3>{len(chosen)} features of {n_groups} groups, clamped at {", ".join(map(str, strengths))} units</h3>',
+                    img(plot_tradeoff([point(t) for t in outcome], outcome[-1])), _told(lost_questions(ex.panel, answers[-1]), lost_questions(ex.panel, answers[-1], kept=True))])

@@ -124,8 +124,7 @@ class AdaptiveGroups:
                  every: int = 50,  # steps between checks
                  min_tokens: int = 2048,  # tokens behind each check, all of them new since the last
                  min_size: int = 8, max_size: int = 128,  # features a group
-                 min_groups: int | None = None,  # default: half of what there are at the start
-                 max_groups: int | None = None,  # default: twice as many
+                 min_groups: int | None = None, max_groups: int | None = None,  # default: half and twice what there are at the start
                  merge_at: float = .1,  # merge at this fraction of the smaller entropy, or more
                  split_at: float = .03,  # split at this fraction of the smaller entropy, or less
                  margin: float = .25,  # a feature moves for this much more MI than it has, relatively
@@ -142,8 +141,7 @@ class AdaptiveGroups:
         self.min_size, self.max_size, self.merge_at, self.split_at, self.margin = min_size, max_size, merge_at, split_at, margin
         self.min_groups = max(1, groups.n_groups//2) if min_groups is None else min_groups
         self.max_groups = 2*groups.n_groups if max_groups is None else max_groups
-        self.patience, self.max_changes, self.candidates = patience, max_changes, candidates
-        self.max_moves = max(8, groups.d_sae//8) if max_moves is None else max_moves
+        self.patience, self.max_changes, self.candidates, self.max_moves = patience, max_changes, candidates, max(8, groups.d_sae//8) if max_moves is None else max_moves
         self.alpha, self.shuffles, self.block, self.gen = alpha, shuffles, block, torch.Generator().manual_seed(seed)
         self.events, self.pending, self.tokens, self.uids, self.next_uid = [], {}, 0, [], 0
         self._refuse()

@@ -36,6 +36,14 @@ def specialities(x: Tensor,  # activations, `(tokens, d_in)`
     return torch.from_numpy(KMeans(n, n_init=1, max_iter=50, random_state=seed).fit_predict(x.numpy())).long()
 
 # %% ../nbs/05c_knowledge.ipynb #f249d311
+def _pools(subject, answer, n):
+    "Answer tokens of each subject, those of the forget domain first."
+    pools = [(answer & (subject == s)).nonzero()[:, 0] for s in subject[answer].unique().tolist()]
+    if not (subject[answer] == 0).any() or len(pools) < 2: raise SIBError('the answer tokens need examples of both forget and retain; pass prompts about both')
+    if len(pools[0]) < n: raise SIBError(f'{len(pools[0])} forget answer tokens for {n} features; pass more prompts, or set n lower')
+    return pools
+
+# %% ../nbs/05c_knowledge.ipynb #f249d312
 def train_reader(x: Tensor,  # activations, `(tokens, d_in)`
                  subject: Tensor,  # of each token, `(tokens,)` long; 0 is the forget domain
                  answer: Tensor,  # True where an answer is read off, `(tokens,)`
@@ -47,10 +55,7 @@ def train_reader(x: Tensor,  # activations, `(tokens, d_in)`
                  seed: int = 0, progress: bool = False) -> Reader:
     "Fit the reader; a class missing from the answer tokens is a `SIBError`."
     from tqdm.auto import trange
-    g, mean, y = torch.Generator().manual_seed(seed), x.float().mean(0), (subject == 0).long()
-    pools = [(answer & (subject == s)).nonzero()[:, 0] for s in subject[answer].unique().tolist()]
-    if not (y[answer] == 1).any() or len(pools) < 2: raise SIBError('the answer tokens need examples of both forget and retain; pass prompts about both')
-    if len(pools[0]) < n: raise SIBError(f'{len(pools[0])} forget answer tokens for {n} features; pass more prompts, or set n lower')
+    g, mean, y, pools = torch.Generator().manual_seed(seed), x.float().mean(0), (subject == 0).long(), _pools(subject, answer, n)
     scale = (x.float()-mean).square().sum(1).mean().sqrt().item()
     cluster = torch.full((len(x),), -1); cluster[pools[0]] = specialities(x[pools[0]], n, seed)
     W = torch.nn.Parameter(torch.randn(x.shape[1], n, generator=g)*.05); b = torch.nn.Parameter(torch.full((n,), -2.))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from tqdm.auto import tqdm
 
 from .benchmark import DOCS, DOMAINS, PARAPHRASES, UNTRAINED, WORDINGS, choices_for, load_entities, say
@@ -65,45 +66,57 @@ class Sampler:
         q = f'Which of these is written {ch[0]}?' if r.random() < self.p_copy else self._say(qkind, e)
         right = ch[0]; r.shuffle(ch)
         return dom, q, ch, ch.index(right)
-    def _flagged(self, text, a, letter):
-        "A question with its letter and, after each option, its flag."
-        ids = self._ids(text)
-        labels, weights = [-100]*len(ids) + [letter], [1.]*(len(ids) + 1)
-        if self.flags:
-            start = [j for j in range(1, len(ids)-1) if ids[j] in self.bare and ids[j-1] == self.newline and ids[j+1] == self.dot][-4:]
-            after = [j-1 for j in start[1:]] + [next(j for j in range(start[3], len(ids)) if ids[j] in (self.newline, self.end_of_turn))]
-            for o, j in enumerate(after): labels[j+1], weights[j+1] = self.yes if o == a else self.no, .5
-        return ids + [letter], labels, weights
-    def question(self):
-        "One multiple-choice question, or two in a row; topical: in one of three the text is read too, at a fiftieth of a letter's weight a token."
-        ids, labels, weights = self._questions()
-        if self.topical and self.rng.random() < 1/3:
-            for j in range(1, len(ids)):
-                if labels[j] == -100: labels[j], weights[j] = ids[j], .02
-        return ids, labels, weights
-    def _questions(self):
-        dom, q, ch, a = self._question(self.known)
-        if self.rng.random() < .75: return self._flagged(mcq_prompt(q, ch, dom), a, self.bare[a])
-        out = [], [], []
-        for j in range(self.rng.choice([1, 1, 2])):
-            if j: dom, q, ch, a = self._question(self.pools[dom])
-            text = mcq_prompt(q, ch, dom, style='plain')
-            for all_, new in zip(out, self._flagged('\n\n' + text.split('\n', 1)[1] if j else text, a, self.spaced[a])): all_ += new
-        return out
-    def document(self):
-        "One document, several packed, or an open question with its answer."
-        r, e = self.rng, self.rng.choice(self.known)
-        if r.random() < .2:
-            qkind = r.choice(['kind', 'definition'])
-            p = self._ids(f'<bos><start_of_turn>user\n{self._say(qkind, e)}<end_of_turn>\n<start_of_turn>model\n')
-            a = self._ids((e['kind'] if qkind == 'kind' else e['name']) + '<end_of_turn>')
-            return p + a, [-100]*len(p) + a, [1.]*len(p + a)
-        if r.random() < (.6 if self.topical else .35):
-            ids, pool = [self.tok.bos_token_id], self.pools[e['domain']] if self.topical else self.known
-            while len(ids) < 96: e = r.choice(pool); ids += self._ids(say(r.choice(DOCS), e) + '<eos>')
-            return ids[:96], [-100] + ids[1:96], [1.]*96
-        ids = self._ids('<bos>' + say(r.choice(DOCS), e) + '<eos>')
-        return ids, [-100] + ids[1:], [1.]*len(ids)
+
+# %% ../nbs/91_minigemma.ipynb #1013365e
+@patch
+def _flagged(self: Sampler, text, a, letter):
+    "A question with its letter and, after each option, its flag."
+    ids = self._ids(text)
+    labels, weights = [-100]*len(ids) + [letter], [1.]*(len(ids) + 1)
+    if self.flags:
+        start = [j for j in range(1, len(ids)-1) if ids[j] in self.bare and ids[j-1] == self.newline and ids[j+1] == self.dot][-4:]
+        after = [j-1 for j in start[1:]] + [next(j for j in range(start[3], len(ids)) if ids[j] in (self.newline, self.end_of_turn))]
+        for o, j in enumerate(after): labels[j+1], weights[j+1] = self.yes if o == a else self.no, .5
+    return ids + [letter], labels, weights
+
+@patch
+def question(self: Sampler):
+    "One multiple-choice question, or two in a row; topical: in one of three the text is read too, at a fiftieth of a letter's weight a token."
+    ids, labels, weights = self._questions()
+    if self.topical and self.rng.random() < 1/3:
+        for j in range(1, len(ids)):
+            if labels[j] == -100: labels[j], weights[j] = ids[j], .02
+    return ids, labels, weights
+
+# %% ../nbs/91_minigemma.ipynb #1013365a
+@patch
+def _questions(self: Sampler):
+    "One question in the chat prompt, or one or two in the plain one."
+    dom, q, ch, a = self._question(self.known)
+    if self.rng.random() < .75: return self._flagged(mcq_prompt(q, ch, dom), a, self.bare[a])
+    out = [], [], []
+    for j in range(self.rng.choice([1, 1, 2])):
+        if j: dom, q, ch, a = self._question(self.pools[dom])
+        text = mcq_prompt(q, ch, dom, style='plain')
+        for all_, new in zip(out, self._flagged('\n\n' + text.split('\n', 1)[1] if j else text, a, self.spaced[a])): all_ += new
+    return out
+
+# %% ../nbs/91_minigemma.ipynb #10133660
+@patch
+def document(self: Sampler):
+    "One document, several packed, or an open question with its answer."
+    r, e = self.rng, self.rng.choice(self.known)
+    if r.random() < .2:
+        qkind = r.choice(['kind', 'definition'])
+        p = self._ids(f'<bos><start_of_turn>user\n{self._say(qkind, e)}<end_of_turn>\n<start_of_turn>model\n')
+        a = self._ids((e['kind'] if qkind == 'kind' else e['name']) + '<end_of_turn>')
+        return p + a, [-100]*len(p) + a, [1.]*len(p + a)
+    if r.random() < (.6 if self.topical else .35):
+        ids, pool = [self.tok.bos_token_id], self.pools[e['domain']] if self.topical else self.known
+        while len(ids) < 96: e = r.choice(pool); ids += self._ids(say(r.choice(DOCS), e) + '<eos>')
+        return ids[:96], [-100] + ids[1:96], [1.]*96
+    ids = self._ids('<bos>' + say(r.choice(DOCS), e) + '<eos>')
+    return ids, [-100] + ids[1:], [1.]*len(ids)
 
 # %% ../nbs/91_minigemma.ipynb #d549291f
 @dataclass(frozen=True)
@@ -131,18 +144,26 @@ class MiniGemmaConfig:
     def cycle(self, i) -> tuple:  # number of the cycle, its first step, its end
         c = next(c for c, end in enumerate(self.ends) if i < end)
         return c, (0, *self.ends)[c], self.ends[c]
-    def lr_at(self, i):
-        "The first cycle: warm-up, constant, down over its last 30 %. Later ones: up to .8 in at most 100 steps, then down."
-        c, start, end = self.cycle(i)
-        if not c: return self.lr*min(1, i/self.warmup if i < self.warmup else (end-i)/(.3*end))
-        up = min(100, (end-start)//4)
-        return self.lr*.8*min((i-start+1)/up, (end-i)/(end-start-up))
-    def lesson(self, i) -> dict:  # settings of the `Sampler` at step i
-        "The lesson plan: documents first; then letters, with flags and mostly the easiest questions; then everything; then more wordings and more definitions."
-        c = self.cycle(i)[0]
-        late = c == 2 and i >= self.topical
-        return dict(p_copy=.5 if i < 1250 else .3 if i < 3000 else .03 if c < 2 else .01, flags=i >= 1250, paraphrase=c == 2, topical=late,
-                    mix=dict(kind=.4, member=.3, definition=.3) if late else dict(kind=.3, member=.25, definition=.45) if c == 2 else dict(kind=11, member=2, definition=2) if 1250 <= i < 3000 else dict(kind=1, member=1, definition=1))
+
+# %% ../nbs/91_minigemma.ipynb #d5492921
+@patch
+def lr_at(self: MiniGemmaConfig, i):
+    "The first cycle: warm-up, constant, down over its last 30 %. Later ones: up to .8 in at most 100 steps, then down."
+    c, start, end = self.cycle(i)
+    if not c: return self.lr*min(1, i/self.warmup if i < self.warmup else (end-i)/(.3*end))
+    up = min(100, (end-start)//4)
+    return self.lr*.8*min((i-start+1)/up, (end-i)/(end-start-up))
+
+@patch
+def lesson(self: MiniGemmaConfig, i) -> dict:  # settings of the `Sampler` at step i
+    "The lesson plan: documents first; then letters, with flags and mostly the easiest questions; then everything; then more wordings and more definitions."
+    c = self.cycle(i)[0]
+    late = c == 2 and i >= self.topical
+    if late: mix = dict(kind=.4, member=.3, definition=.3)
+    elif c == 2: mix = dict(kind=.3, member=.25, definition=.45)
+    elif 1250 <= i < 3000: mix = dict(kind=11, member=2, definition=2)
+    else: mix = dict(kind=1, member=1, definition=1)
+    return dict(p_copy=.5 if i < 1250 else .3 if i < 3000 else .03 if c < 2 else .01, flags=i >= 1250, paraphrase=c == 2, topical=late, mix=mix)
 
 # %% ../nbs/91_minigemma.ipynb #a27bb9a0
 def new_minigemma(cfg: MiniGemmaConfig, tok):

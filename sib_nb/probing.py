@@ -122,8 +122,6 @@ def probe_all(train: dict, test: dict,  # {class: `(n, d)`}
     return out
 
 # %% ../nbs/10_probing.ipynb #0da6118c
-KS = (1, 2, 5, 10, 20, 50)
-
 @dataclass
 class ProbingResult:
     "Accuracies under SAEBench's names, over all classes and for each."
@@ -155,6 +153,8 @@ class ProbingResult:
     def save(self, path): return save_json(path, self.to_saebench())
 
 # %% ../nbs/10_probing.ipynb #89cb7ef1
+KS = (1, 2, 5, 10, 20, 50)  # numbers of features, as in SAEBench
+
 def probing_eval(model,  # a language model from `load_model`
                  sae,  # anything with encode and W_dec; ours or SAELens'
                  texts, labels,  # strings, and the class of each
