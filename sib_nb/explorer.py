@@ -73,7 +73,7 @@ def clamp(self: QuestionPanel, features, strength: float) -> np.ndarray:  # log-
 
 # %% ../nbs/14_explorer.ipynb #144a42ff
 def sample_questions(model, bench,  # a `Benchmark`
-                     n: int = 80, seed: int = 0,  # forget questions, and as many retain questions, at most
+                     n: int = 60, seed: int = 0,  # forget questions, and as many retain questions, at most
                     ) -> list:  # of rows
     "Known questions, the same number from each retained subject."
     def some(names):
@@ -157,7 +157,7 @@ class Explorer(NamedTuple):
 def load_explorer(run='optimized_groups',  # a key of `RUNS`, or from `open_run` or `short_run`
                   model='minigemma',  # a name for `load_model`, or a loaded model
                   forget: str = 'biology',  # a key of `BENCHMARKS`
-                  n_docs: int = 240, n_questions: int = 80,  # texts a domain; questions to forget, and as many to keep
+                  n_docs: int = 240, n_questions: int = 60,  # texts a domain; questions to forget, and as many to keep
                  ) -> Explorer:
     "Open a run with texts and questions of a benchmark."
     if forget not in BENCHMARKS: raise SIBError(f'no benchmark is called {forget!r}; choose from {", ".join(BENCHMARKS)}')

@@ -199,6 +199,7 @@ def weighted_loss(model, ids, labels, weights) -> tuple:  # (weighted sum of cro
 # %% ../nbs/91_minigemma.ipynb #1092e0d1
 def _build(rank: int, world: int, out: Path, ents: list, cfg, device, save_every: int, progress: bool):
     "What each of `world` processes does: the same batches, its own share of each, summed gradients."
+    from transformers.utils import logging
     if world > 1:
         torch.set_num_threads(max(1, torch.get_num_threads()//world))
         torch.distributed.init_process_group('gloo', init_method=f'file://{out.resolve()}/.rendezvous', rank=rank, world_size=world)
@@ -218,6 +219,7 @@ def _build(rank: int, world: int, out: Path, ents: list, cfg, device, save_every
         if rank == 0 and (i+1) % save_every == 0:
             with atomic(ckpt) as t: torch.save(dict(cfg=asdict(cfg), model=model.state_dict(), opt=opt.state_dict(), step=i+1, log=log, rng=list(s.rng.getstate())), t)
     if rank == 0:
+        if not progress: logging.disable_progress_bar()
         model.to(torch.bfloat16).save_pretrained(out); tok.save_pretrained(out)
         save_json(out/'training.json', dict(recipe=asdict(cfg), **{k: [round(l[j], 4) for l in log] for j, k in enumerate(('letter_loss', 'token_loss'))}))
         ckpt.unlink(missing_ok=True)
