@@ -9,9 +9,10 @@ __all__ = ['part_folders', 'write_parts', 'Job', 'read_job', 'trainer', 'main', 
 import argparse
 import contextlib
 import json
+import math
 import re
 import sys
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -53,6 +54,18 @@ def write_parts(model,  # from `load_model`
     return [write_shards(model, texts[p::parts], labels[p::parts], layer, out/_part(p, parts), **options) for p in range(r, parts, w)]
 
 # %% ../nbs/15_scale.ipynb #5c7f2201
+def _typed(cls, options):
+    "Each option of the type of its default; numbers finite."
+    for f in fields(cls):
+        if f.name not in options: continue
+        v, d = options[f.name], f.default if f.default is not MISSING else {}
+        if type(d) is int: ok, want = type(v) is int and abs(v) < 2**53, 'a whole number'
+        elif type(d) is float: ok, want = type(v) in (int, float) and math.isfinite(v), 'a number'
+        elif type(d) is tuple: ok, want = isinstance(v, (list, tuple)) and all(type(i) is int for i in v), 'a list of whole numbers'
+        else: ok, want = isinstance(v, type(d)), 'a text' if isinstance(d, str) else 'a dictionary'
+        if isinstance(v, dict): ok = ok and all(type(x) in (int, bool, str) or type(x) is float and math.isfinite(x) for x in v.values())
+        if not ok: raise SIBError(f'{f.name}={str(v)[:40]}; it is {want}')
+
 @dataclass(frozen=True)
 class Job:
     "A training run, but for where its data are and where it goes. An unknown or senseless option is a `SIBError`."
@@ -66,11 +79,11 @@ class Job:
     def __post_init__(self):
         if self.split not in ('tokens', 'features'): raise SIBError(f"split={self.split!r}; choose 'tokens' or 'features'")
         for f, least in dict(expansion=1, group_size=0, mix=1).items():
-            if not isinstance(getattr(self, f), int) or getattr(self, f) < least: raise SIBError(f'{f}={getattr(self, f)!r}; it is a whole number, at least {least}')
+            if type(getattr(self, f)) is not int or not least <= getattr(self, f) < 2**53: raise SIBError(f'{f}={getattr(self, f)!r}; it is a whole number, at least {least}')
         for f, known in dict(sae=_SAE, train=_TRAIN).items():
             if not isinstance(getattr(self, f), dict): raise SIBError(f'{f}={getattr(self, f)!r}; it is a dictionary of options')
             if odd := set(getattr(self, f)) - known: raise SIBError(f'{f} has no option {min(odd)!r}; there are {", ".join(sorted(known))}')
-        self.config()
+        _typed(SAEConfig, self.sae); _typed(TrainConfig, self.train); self.config()
 
     def config(self) -> TrainConfig:
         try: return TrainConfig(**self.train)
@@ -162,7 +175,10 @@ def main(argv=None):
         join(a.timeout)
         if line := (_extract if a.what == 'extract' else _train)(a): say(line)
     except SIBError as e: say(f'sib_nb.scale, rank {ranks()[0]}: {e}', file=sys.stderr); sys.exit(2)
-    except RuntimeError as e:
+    except KeyboardInterrupt: say(f'sib_nb.scale, rank {ranks()[0]}: interrupted; the same command goes on from what is finished', file=sys.stderr); sys.exit(130)
+    except (RuntimeError, MemoryError, OverflowError) as e:
+        first = str(e).splitlines()[0][:120] if str(e) else type(e).__name__
+        if re.search(r'alloc|out of memory|MemoryError|[Ss]torage size|verflow', f'{type(e).__name__} {first}'): say(f'sib_nb.scale, rank {ranks()[0]}: not enough memory ({first}); choose a smaller expansion or batch_size, or more ranks', file=sys.stderr); sys.exit(2)
         if not re.search(r'gloo|nccl|peer|[Tt]imed out', str(e)): raise
         say(f'sib_nb.scale, rank {ranks()[0]}: lost the other ranks ({str(e).splitlines()[0][:120]}); start again, on any number of ranks, to go on from the last checkpoint', file=sys.stderr); sys.exit(3)
     finally:
