@@ -47,7 +47,7 @@ def write_parts(model,  # from `load_model`
                 **options,  # of `write_shards`
                ) -> list:  # the folders that this rank has written or found complete
     "Extract this rank's share of the texts. Call it again, with any number of ranks, to go on."
-    (r, w), out = ranks(), Path(out); parts = parts or w
+    (r, w), out = ranks(), Path(out); parts = w if parts is None else parts
     if not 0 < parts <= len(texts): raise SIBError(f'{len(texts)} texts cannot be dealt to {parts} parts; choose 1 to {len(texts)}')
     if len(labels) != len(texts): raise SIBError(f'{len(labels)} labels for {len(texts)} texts: give one each')
     if other := [f.name for f in out.glob('part-*') if not f.name.endswith(f'-of-{parts:05}')]: raise SIBError(f'{out} holds {other[0]}, this run has {parts} parts; use as many, or another folder')
@@ -63,7 +63,7 @@ def _typed(cls, options):
         elif type(d) is float: ok, want = type(v) in (int, float) and math.isfinite(v), 'a number'
         elif type(d) is tuple: ok, want = isinstance(v, (list, tuple)) and all(type(i) is int for i in v), 'a list of whole numbers'
         else: ok, want = isinstance(v, type(d)), 'a text' if isinstance(d, str) else 'a dictionary'
-        if isinstance(v, dict): ok = ok and all(type(x) in (int, bool, str) or type(x) is float and math.isfinite(x) for x in v.values())
+        if isinstance(v, dict): ok = ok and all(type(x) is int or type(x) is float and math.isfinite(x) or f.name != 'extra' and type(x) in (bool, str) for x in v.values())
         if not ok: raise SIBError(f'{f.name}={str(v)[:40]}; it is {want}')
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _changes(pairs):
 # %% ../nbs/15_scale.ipynb #d3e67b51
 def _extract(a):
     rows = _jsonl(a.texts, ('text', 'label'))
-    if bad := next((i for i, r in enumerate(rows, 1) if not isinstance(r['text'], str) or r['label'] not in (0, 1)), 0): raise SIBError(f'{a.texts}, line {bad}: text must be a string and label 0 or 1')
+    if bad := next((i for i, r in enumerate(rows, 1) if not isinstance(r['text'], str) or r['label'] not in (0, 1) or re.search(r'[\ud800-\udfff]', r['text'])), 0): raise SIBError(f'{a.texts}, line {bad}: text must be a string (of whole characters) and label 0 or 1')
     from sib_nb.model import load_model
     done = write_parts(load_model(a.model), [r['text'] for r in rows], [r['label'] for r in rows], a.layer, a.out, a.parts, shard_tokens=a.shard_tokens, context=a.context)
     return f'rank {ranks()[0]} of {ranks()[1]}: {", ".join(f"{f.name} ({check_shards(f)} shards)" for f in done) or "nothing to do"}'
@@ -169,7 +169,7 @@ def _train(a):
 # %% ../nbs/15_scale.ipynb #09cf5219
 def main(argv=None):
     "What `torchrun -m sib_nb.scale` runs on each rank."
-    a = _parser().parse_args(argv); outside = torch.distributed.is_available() and torch.distributed.is_initialized()
+    a = _parser().parse_args(argv); a.out = a.out.strip() or _parser().error('--out is empty; name a folder'); outside = torch.distributed.is_available() and torch.distributed.is_initialized()
     say = lambda *lines, file=sys.stdout: print(*lines, file=file, flush=True)
     try:
         join(a.timeout)
