@@ -9,9 +9,10 @@ __all__ = ['part_folders', 'write_parts', 'Job', 'read_job', 'trainer', 'main', 
 import argparse
 import contextlib
 import json
+import math
 import re
 import sys
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -46,13 +47,25 @@ def write_parts(model,  # from `load_model`
                 **options,  # of `write_shards`
                ) -> list:  # the folders that this rank has written or found complete
     "Extract this rank's share of the texts. Call it again, with any number of ranks, to go on."
-    (r, w), out = ranks(), Path(out); parts = parts or w
+    (r, w), out = ranks(), Path(out); parts = w if parts is None else parts
     if not 0 < parts <= len(texts): raise SIBError(f'{len(texts)} texts cannot be dealt to {parts} parts; choose 1 to {len(texts)}')
     if len(labels) != len(texts): raise SIBError(f'{len(labels)} labels for {len(texts)} texts: give one each')
     if other := [f.name for f in out.glob('part-*') if not f.name.endswith(f'-of-{parts:05}')]: raise SIBError(f'{out} holds {other[0]}, this run has {parts} parts; use as many, or another folder')
     return [write_shards(model, texts[p::parts], labels[p::parts], layer, out/_part(p, parts), **options) for p in range(r, parts, w)]
 
 # %% ../nbs/15_scale.ipynb #5c7f2201
+def _typed(cls, options):
+    "Each option of the type of its default; numbers finite."
+    for f in fields(cls):
+        if f.name not in options: continue
+        v, d = options[f.name], f.default if f.default is not MISSING else {}
+        if type(d) is int: ok, want = type(v) is int and abs(v) < 2**53, 'a whole number'
+        elif type(d) is float: ok, want = type(v) in (int, float) and math.isfinite(v), 'a number'
+        elif type(d) is tuple: ok, want = isinstance(v, (list, tuple)) and all(type(i) is int for i in v), 'a list of whole numbers'
+        else: ok, want = isinstance(v, type(d)), 'a text' if isinstance(d, str) else 'a dictionary'
+        if isinstance(v, dict): ok = ok and all(type(x) is int or type(x) is float and math.isfinite(x) or f.name != 'extra' and type(x) in (bool, str) for x in v.values())
+        if not ok: raise SIBError(f'{f.name}={str(v)[:40]}; it is {want}')
+
 @dataclass(frozen=True)
 class Job:
     "A training run, but for where its data are and where it goes. An unknown or senseless option is a `SIBError`."
@@ -66,11 +79,11 @@ class Job:
     def __post_init__(self):
         if self.split not in ('tokens', 'features'): raise SIBError(f"split={self.split!r}; choose 'tokens' or 'features'")
         for f, least in dict(expansion=1, group_size=0, mix=1).items():
-            if not isinstance(getattr(self, f), int) or getattr(self, f) < least: raise SIBError(f'{f}={getattr(self, f)!r}; it is a whole number, at least {least}')
+            if type(getattr(self, f)) is not int or not least <= getattr(self, f) < 2**53: raise SIBError(f'{f}={getattr(self, f)!r}; it is a whole number, at least {least}')
         for f, known in dict(sae=_SAE, train=_TRAIN).items():
             if not isinstance(getattr(self, f), dict): raise SIBError(f'{f}={getattr(self, f)!r}; it is a dictionary of options')
             if odd := set(getattr(self, f)) - known: raise SIBError(f'{f} has no option {min(odd)!r}; there are {", ".join(sorted(known))}')
-        self.config()
+        _typed(SAEConfig, self.sae); _typed(TrainConfig, self.train); self.config()
 
     def config(self) -> TrainConfig:
         try: return TrainConfig(**self.train)
@@ -137,7 +150,7 @@ def _changes(pairs):
 # %% ../nbs/15_scale.ipynb #d3e67b51
 def _extract(a):
     rows = _jsonl(a.texts, ('text', 'label'))
-    if bad := next((i for i, r in enumerate(rows, 1) if not isinstance(r['text'], str) or r['label'] not in (0, 1)), 0): raise SIBError(f'{a.texts}, line {bad}: text must be a string and label 0 or 1')
+    if bad := next((i for i, r in enumerate(rows, 1) if not isinstance(r['text'], str) or r['label'] not in (0, 1) or re.search(r'[\ud800-\udfff]', r['text'])), 0): raise SIBError(f'{a.texts}, line {bad}: text must be a string (of whole characters) and label 0 or 1')
     from sib_nb.model import load_model
     done = write_parts(load_model(a.model), [r['text'] for r in rows], [r['label'] for r in rows], a.layer, a.out, a.parts, shard_tokens=a.shard_tokens, context=a.context)
     return f'rank {ranks()[0]} of {ranks()[1]}: {", ".join(f"{f.name} ({check_shards(f)} shards)" for f in done) or "nothing to do"}'
@@ -156,13 +169,16 @@ def _train(a):
 # %% ../nbs/15_scale.ipynb #09cf5219
 def main(argv=None):
     "What `torchrun -m sib_nb.scale` runs on each rank."
-    a = _parser().parse_args(argv); outside = torch.distributed.is_available() and torch.distributed.is_initialized()
+    a = _parser().parse_args(argv); a.out = a.out.strip() or _parser().error('--out is empty; name a folder'); outside = torch.distributed.is_available() and torch.distributed.is_initialized()
     say = lambda *lines, file=sys.stdout: print(*lines, file=file, flush=True)
     try:
         join(a.timeout)
         if line := (_extract if a.what == 'extract' else _train)(a): say(line)
     except SIBError as e: say(f'sib_nb.scale, rank {ranks()[0]}: {e}', file=sys.stderr); sys.exit(2)
-    except RuntimeError as e:
+    except KeyboardInterrupt: say(f'sib_nb.scale, rank {ranks()[0]}: interrupted; the same command goes on from what is finished', file=sys.stderr); sys.exit(130)
+    except (RuntimeError, MemoryError, OverflowError) as e:
+        first = str(e).splitlines()[0][:120] if str(e) else type(e).__name__
+        if re.search(r'alloc|out of memory|MemoryError|[Ss]torage size|verflow', f'{type(e).__name__} {first}'): say(f'sib_nb.scale, rank {ranks()[0]}: not enough memory ({first}); choose a smaller expansion or batch_size, or more ranks', file=sys.stderr); sys.exit(2)
         if not re.search(r'gloo|nccl|peer|[Tt]imed out', str(e)): raise
         say(f'sib_nb.scale, rank {ranks()[0]}: lost the other ranks ({str(e).splitlines()[0][:120]}); start again, on any number of ranks, to go on from the last checkpoint', file=sys.stderr); sys.exit(3)
     finally:

@@ -184,6 +184,7 @@ class ShardStore(IterableDataset):
         self.d_in, self.layer, self.files = p['d_in'], p['layer'], [(f, k) for f, q in zip(self.folders, self.plans) for k in range(len(q['rows']))]
         self.sums, self.rows = {f: _sums(f) for f in self.folders}, torch.tensor([r for q in self.plans for r in q['rows']])
         self.n_tokens, self.position, self.turn, self._now, self._maps, self._sound = int(self.rows.sum()), 0, (0, 1), (-1, 0, ()), {}, set()
+        if batch_size*world_size > 1000*self.n_tokens: raise SIBError(f'batch_size {batch_size:,} is more than a thousand times the {self.n_tokens:,} tokens there are; choose a smaller one')
 
     def __iter__(self):
         if (w := get_worker_info()) is not None: self.turn, self.device = (w.id, w.num_workers), 'cpu'   # in a worker: every so-many-th batch
@@ -191,16 +192,29 @@ class ShardStore(IterableDataset):
         return self
 
 # %% ../nbs/08a_shards.ipynb #552a59d6
+def _sane(plan):
+    "Does a plan have what is needed, of the right types?"
+    count = lambda v: type(v) is int and 0 < v < 2**53
+    rows = plan.get('rows')
+    return isinstance(rows, list) and len(rows) > 0 and all(map(count, rows)) and count(plan.get('d_in')) and type(plan.get('layer')) is int and all(isinstance(plan.get(k), str) for k in ('weights', 'model', 'texts'))
+
+def _shape(file):
+    "The shape of a shard's activations by its own header; None without one."
+    try:
+        with open(file, 'rb') as f: return json.loads(f.read(min(int.from_bytes(f.read(8), 'little'), 2**20)))['x']['shape']
+    except (ValueError, KeyError, TypeError): return None
+
 def _opened(folder, model, layer):
     "The plan of a complete folder, of this model and layer if they are given."
     plan = load_json(folder/PLAN)
-    if not isinstance(plan, dict) or plan.get('format') != 1 or not {'rows', 'weights', 'layer', 'd_in', 'model'} <= set(plan): raise SIBError(f'{folder/PLAN} is no plan of write_shards; check the folder')
+    if not isinstance(plan, dict) or plan.get('format') != 1 or not _sane(plan): raise SIBError(f'{folder/PLAN} is no plan of write_shards; check the folder')
     if layer is not None and plan['layer'] != layer: raise SIBError(f'{folder} holds layer {plan["layer"]}, not layer {layer}; write that layer into another folder')
     if model is not None and weights_hash(model) != plan['weights']: raise SIBError(f'{folder} holds activations of {plan["model"]} with other weights than those of the model given; write them again into another folder')
     sums = _sums(folder); n, done = len(plan['rows']), sum(_file(folder, k).name in sums for k in range(len(plan['rows'])))
     if done < n: raise SIBError(f'{folder} holds {done} of {n} shards; run write_shards again to complete it')
     for k in range(n):
         if flaw := _flaw(folder, k, sums, hash=False): raise _broken(_file(folder, k), flaw)
+        if _shape(_file(folder, k)) != [plan['rows'][k], plan['d_in']]: raise _broken(_file(folder, k), f'does not fit {PLAN}')      # whoever wrote it
     return plan
 
 def _broken(file, flaw): return SIBError(f'{file} {flaw}; {"" if flaw == "is missing" else "delete it and "}run write_shards again on the same texts')
