@@ -2,6 +2,7 @@
 # make study     the same with every run and all seeds (hours; resumes where it stopped)
 # make test      set up, check that nothing is out of sync, run every notebook's tests
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
+# make bench     install the peers that training speed is compared with, and run that benchmark (15c_training_speed; long)
 # make lab       set up, open JupyterLab on the notebooks
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
 PYTHON ?= python3.11
@@ -13,7 +14,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: figures study test browser-test lab setup notebooks readme lock clean help
+.PHONY: figures study bench test browser-test lab setup notebooks readme lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +41,10 @@ study: setup
 
 test: setup
 	@$(BIN)/python tools/dev.py test $(ONLY)
+
+bench: setup
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-bench.txt
+	@cd nbs && $(BIN)/python -m nbconvert --to notebook --inplace --execute --ExecutePreprocessor.timeout=-1 15c_training_speed.ipynb
 
 browser-test: setup
 	@$(BIN)/python tools/browser_test.py

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TERMS', 'fvu', 'l1', 'decoder_l1', 'group_l1', 'l0', 'group_columns', 'cka_matrix', 'group_dependence', 'auxk',
-           'l2_weights', 'Probes', 'knowledge_ce', 'leak', 'Context', 'sib_loss']
+           'l2_weights', 'Probes', 'knowledge_ce', 'leak', 'Context', 'few', 'sib_loss']
 
 # %% ../nbs/04_objective.ipynb #78eca53a
 import math
@@ -105,7 +105,7 @@ def auxk(x: Tensor,  # activations, `(n, d_in)`
     which = dead.nonzero().squeeze(1)
     if not len(which): return x.new_zeros(())
     e = (x - x_hat).detach()
-    v, i = pre[:, which].topk(min(k_aux or max(x.shape[-1]//2, 1), len(which)), sorted=False)
+    v, i = pre.index_select(1, which).topk(min(k_aux or max(x.shape[-1]//2, 1), len(which)), sorted=False)
     e_hat = torch.zeros(len(x), len(which), dtype=v.dtype, device=x.device).scatter(1, i, v.relu()) @ W_dec[which]
     return (e - e_hat).square().sum() / e.square().sum().clamp(min=1e-30)
 
@@ -166,14 +166,20 @@ class Context:
     detoured: Tensor | None = None  # a second reconstruction, `(n, d_in)`, by way of `group_terms.detour`
     reader: Any = None  # a `group_terms.CrossReader`
 
+def few(out,  # of an SAE
+        what: str,  # 'z' or 'pre'
+       ):  # a tensor, or something with `index_select`
+    "Features or pre-activations in their cheapest form: where only some columns are looked at, the sparse path need not make them all."
+    return out.few[what] if hasattr(out, 'few') else getattr(out, what)
+
 TERMS = {  # name: (what it needs besides x and out, the term)
     'fvu': ((), lambda c: fvu(c.x, c.out.x_hat)),
     'l1': ((), lambda c: l1(c.out.z)),
     'decoder_l1': (('sae',), lambda c: decoder_l1(c.out.z, c.sae.W_dec)),
     'group_l1': (('groups',), lambda c: group_l1(c.out.z, c.groups.assignment.to(c.x.device))),
     'l0': (('sae',), lambda c: l0(c.out.pre, c.sae.threshold, c.sae.cfg.bandwidth)),
-    'dependence': (('groups',), lambda c: group_dependence(c.out.z, c.groups, c.n_pairs, c.generator)),
-    'auxk': (('sae', 'dead'), lambda c: auxk(c.x, c.out.x_hat, c.out.pre, c.sae.W_dec, c.dead)),
+    'dependence': (('groups',), lambda c: group_dependence(few(c.out, 'z'), c.groups, c.n_pairs, c.generator)),
+    'auxk': (('sae', 'dead'), lambda c: auxk(c.x, c.out.x_hat, few(c.out, 'pre'), c.sae.W_dec, c.dead)),
     'l2_weights': (('sae',), lambda c: l2_weights(c.sae.W_enc)),
     'knowledge_ce': (('y', 'logits'), lambda c: knowledge_ce(c.logits[:, 0], c.y)),
     'leak': (('y', 'logits'), lambda c: leak(c.logits[:, 1], c.y)),

@@ -203,7 +203,7 @@ def _saelens(self: SAE):
                metadata=dict(sae_lens_version='6.0.0', model_name=c.model_name, hook_name=c.hook_name, hook_layer=c.layer,
                              prepend_bos=True, sib_activation=c.activation, sib_k=c.k, sib_open=c.open))
     if c.activation == 'topk': cfg |= dict(k=c.k, rescale_acts_by_decoder_norm=False)
-    state = {n: t.detach().to('cpu', getattr(torch, c.dtype)).clone() for n, t in self.state_dict().items()}
+    state = {n: t.detach().to('cpu', getattr(torch, c.dtype)).clone(memory_format=torch.contiguous_format) for n, t in self.state_dict().items()}
     if c.activation == 'batchtopk': state['threshold'] = self.thresholds(self.threshold).to(state['threshold'].dtype).expand(c.d_sae).clone()
     return cfg, state
 

@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .core import SIBError, atomic, autocast
 from .group_terms import CrossReader, SimilarityGroups, detour
 from .groups import AdaptiveGroups, Groups
-from .objective import Probes, group_dependence, sib_loss
+from .objective import Probes, few, group_dependence, sib_loss
 from .recipe import ALL_TERMS, Batch, Feed, TrainConfig, geometric_median, lr_at
 from .sae import SAE
 from .window import SlidingWindowMI
@@ -33,7 +33,7 @@ class Trainer:
         self.path = Path(ckpt_dir)/'checkpoint.pt' if ckpt_dir else None
         self.weights, self.gen = cfg.weights(sae.cfg.activation), torch.Generator().manual_seed(cfg.seed)
         self.groups = Groups(getattr(groups, 'assignment', groups)) if groups is not None else None
-        self._check_groups()
+        self._check_groups(); self.sparse = self._can_be_sparse()
         self.opt = torch.optim.Adam(sae.parameters(), lr=cfg.lr, fused=True)
         self.since_fired = torch.zeros(sae.cfg.d_sae, dtype=torch.long, device=self.device)       # tokens
         self.window = SlidingWindowMI(self.groups, cfg.window) if self.groups is not None else None
@@ -60,6 +60,14 @@ def _check_groups(self: Trainer):
     if self.groups is not None and len(self.groups.assignment) != d: raise SIBError(f'the groups cover {len(self.groups.assignment)} features, the SAE has {d}; make them with the same d_sae')
     bad = [g for g in self.cfg.knowledge_groups if self.groups is not None and needing and not 0 <= g < self.groups.n_groups]
     if bad: raise SIBError(f'knowledge_groups names group {bad[0]}, there are {self.groups.n_groups}; number them from 0')
+
+@patch
+def _can_be_sparse(self: Trainer) -> bool:
+    "Is there a sparse way for this SAE and this objective? Then the encoder is laid out for it."
+    if self.terms is not ALL_TERMS or 'topk' not in self.sae.cfg.activation or self.device.type != 'cpu': return False
+    try: from sib_nb.sparse import can_be_sparse, feature_rows
+    except ImportError: return False                                              # without Numba
+    return can_be_sparse(self.sae) and feature_rows(self.sae) is not None
 
 @patch
 def _fingerprint(self: Trainer):
@@ -94,8 +102,8 @@ def train_step(self: Trainer):
     (x, y), cfg, sae = self.batch(), self.cfg, self.sae.train()
     lr = self.opt.param_groups[0]['lr'] = lr_at(self.step, cfg)
     with autocast(self.device, cfg.products()):
-        out = sae(x)
-        logits = self.probes(out.z) if self.probes is not None else None
+        out = self.forward(x)
+        logits = self.probes(few(out, 'z')) if self.probes is not None else None
         groups, early = self.seen(), {'dependence': 0.} if self.step < cfg.beta_from*cfg.steps else {}
         detoured = sae.decode(detour(out.z, groups.assignment, **cfg.detours, generator=self.gen)) if 'detour' in self.weights else None
         loss, terms = sib_loss(x, out, groups, weights=self.weights | early, terms=self.terms, y=y, generator=self.gen, sae=sae, n_pairs=cfg.n_pairs,
@@ -107,14 +115,30 @@ def train_step(self: Trainer):
     if logits is not None: self._teach(logits, y)
     if self.reader is not None: self.reader_opt.zero_grad()
     self.opt.zero_grad(); loss.backward(inputs=[*sae.parameters(), *(self.reader.parameters() if self.reader is not None else ())])
-    norm = self.ready_grads()
-    self.opt.step(); sae.constrain_()
+    norm = self.descend()
     if logits is not None: self.probe_opt.step()
     if self.reader is not None: self.reader_opt.step()
     self.step += 1; self.tokens += len(x)
     return out, dict(terms, loss=loss.detach(), grad_norm=norm, lr=lr)
 
 # %% ../nbs/05_training.ipynb #5ae120a3
+@patch
+def forward(self: Trainer, x):  # `SAEOut` or `SparseOut`
+    "What the SAE makes of a batch, with nothing dense but the encoder's product where that is possible."
+    if not self.sparse: return self.sae(x)
+    from sib_nb.sparse import sparse_forward
+    products = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else None
+    with torch.autocast('cpu', enabled=False): return sparse_forward(self.sae, x, products)
+
+@patch
+def descend(self: Trainer):  # the gradient's norm before clipping
+    "Project, clip, step, and bring the decoder back to unit length."
+    if self.sparse:
+        from sib_nb.sparse import adam_step
+        return adam_step(self.sae, self.opt, self.cfg.clip)
+    norm = self.ready_grads(); self.opt.step(); self.sae.constrain_()
+    return norm
+
 @patch
 def seen(self: Trainer) -> Groups:
     "The partition that the loss sees. Here the true one; an ablation may show it another."
@@ -136,11 +160,12 @@ def _teach(self: Trainer, logits, y):
 @torch.no_grad()
 def track(self: Trainer, out, log):
     "Note what fired, feed the MI window, adapt the groups, write a row of history."
-    z = out.z.detach()
-    self.since_fired = torch.where(z.amax(0) > 0, 0, self.since_fired + len(z))
+    z = few(out, 'z').detach(); lean = hasattr(z, 'fired')                       # `Codes` of the sparse way
+    self.since_fired = torch.where(z.fired() if lean else z.amax(0) > 0, 0, self.since_fired + len(z))
     readings = [e for e in (self.log_every, self.cfg.adapt_every, self.cfg.similarity_every) if e]
     if self.window is not None and min(-self.step % e for e in readings) < -(-self.cfg.window//len(z)):
-        self.adaptive.step(self.step, z) if self.adaptive is not None and self.step >= self.cfg.adapt_from*self.cfg.steps else self.window.update(z)
+        on = z.on() if lean else z
+        self.adaptive.step(self.step, on) if self.adaptive is not None and self.step >= self.cfg.adapt_from*self.cfg.steps else self.window.update(on)
     if self.similar is not None: self.regroup()
     if self.step % self.log_every == 0 or self.step in (1, self.cfg.steps): self.history.append(self.row(z, log))
 
@@ -148,7 +173,7 @@ def track(self: Trainer, out, log):
 def row(self: Trainer, z, log):
     "One line of history: the step's terms, L0, dead features, and how much the groups depend on each other."
     r = dict(step=self.step, tokens=self.tokens, seconds=self.seconds) | {k: float(v) for k, v in log.items()}
-    r |= dict(l0=(z > 0).sum().item()/len(z), dead=int((self.since_fired > self.cfg.dead_after).sum()))
+    r |= dict(l0=((z.values if hasattr(z, 'fired') else z) > 0).sum().item()/len(z), dead=int((self.since_fired > self.cfg.dead_after).sum()))
     if self.groups is None: return r
     G = r['n_groups'] = self.groups.n_groups
     if G > 1 and len(z) > 3:                       # more pairs than the loss sees, and without a weight too, to compare with
@@ -245,7 +270,7 @@ def run(self: Trainer,
 def finish(self: Trainer) -> TrainResult:
     "Fold the scale into the biases. An SAE that never moved is a `SIBError`."
     if self._fingerprint() == self.start: raise SIBError(f'after {self.step} steps the SAE is where it started; raise lr (now {self.cfg.lr}) or check that the loss depends on the encoder')
-    self.sae.fold_scale(self.scale).eval()
+    self.sae.fold_scale(self.scale).eval(); self.sae.W_enc.data = self.sae.W_enc.data.contiguous()
     self.sae.zero_grad(); self.scale = 1.
     events = sorted([e for a in (self.adaptive, self.similar) if a is not None for e in a.events], key=lambda e: e['step'])
     return TrainResult(self.sae, self.groups, self.history, events, self.inside)
