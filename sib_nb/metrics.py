@@ -16,6 +16,7 @@ from .window import SlidingWindowMI
 @torch.no_grad()
 def sae_metrics(sae, x, groups=None, seed: int = 0) -> dict:  # fvu, l0, dead, dense; with groups: group_mi, group_mi_null (nats)
     "Reconstruction, sparsity and dependence between groups on activations `x`, `(tokens, d_in)`."
+    x = x.to(sae.W_enc)
     z = torch.cat([sae.encode(b) for b in x.split(8192)])
     x_hat = torch.cat([sae.decode(b) for b in z.split(8192)])
     on = z > 0; freq = on.float().mean(0)
@@ -35,6 +36,7 @@ def sae_metrics(sae, x, groups=None, seed: int = 0) -> dict:  # fvu, l0, dead, d
 def loss_recovered(lm, sae, layer: int, texts: list, batch_size: int = 32) -> dict:  # nats a token: loss, loss_sae, loss_mean; recovered
     "How much of the next-token loss that the stream after block `layer` saves (against its mean) the SAE's reconstruction saves."
     seqs = sorted(sequences(lm.tokenizer, texts), key=lambda s: len(s[0]))
+    batch_size = max(1, min(batch_size, 2**28//(512*lm.config.vocab_size)))                                          # a gigabyte of logits
     batches = [collate(seqs[i:i+batch_size], lm.tokenizer, lm.device) for i in range(0, len(seqs), batch_size)]
     mean = torch.cat([residual_stream(lm, b.ids, b.mask, layer)[b.mask.bool()] for b in batches[:8]]).float().mean(0)
     edits = dict(loss=lambda h, m: h, loss_sae=lambda h, m: sae.decode(sae.encode(h.to(sae.W_enc.dtype))), loss_mean=lambda h, m: mean.expand_as(h))

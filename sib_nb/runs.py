@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from .core import SIBError, atomic, data_dir, fast_bf16, load_json, save_json, seed_everything, versions
-from .data import FORGET, RETAIN, load_corpus, load_mcq, mcq_prompts
+from .data import FORGET, RETAIN, load_corpus, load_mcq, mcq_prompts, passages
 from .extraction import ActivationStore, resid
 from .groups import Groups
 from .interventions import battery, best, random_twins, records, sweep
@@ -30,9 +30,11 @@ from .metrics import loss_recovered, sae_metrics
 from .model import check_layer, load_model
 from .presets import QUICK, RUNS, SHARED, Run, preset
 from .probing import probing_eval
+from .probing_sets import PROBING_SETS, probe_sets
 from .questions import heldout_mask, prepare_questions, right_in_all_orders
 from .sae import SAE, SAEConfig, load_groups
 from .selection import evidence
+from .shards import _sole_writer
 from .training import TrainConfig, tensorboard_logger, train_sae
 from .unlearning import control_sae, density_matched, prepare_task, unlearning_eval
 
@@ -46,11 +48,13 @@ class Benchmark:
     seq_len: int  # tokens a row when firing frequencies are counted
     n_questions: tuple  # at most so many forget and retain questions are asked
     layer: int  # the default
+    chars: int = 0  # of each corpus are read to train on, cut into passages; 0: all of it, whole documents
+    probing: tuple = ()  # probing sets; none: which of the corpora's domains is a document from?
 
 BENCHMARKS = {
     'biology': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (400, 800), 1),
     'wmdp-bio': Benchmark(('wmdp-bio',), ('high_school_us_history', 'college_computer_science', 'high_school_geography', 'human_aging'),
-                          ('bio-forget-corpus', 'wikitext'), 1024, (10**6, 10**6), 19)}
+                          ('bio-forget-corpus', 'wikitext'), 1024, (10**6, 10**6), 19, 12_000_000, tuple(PROBING_SETS))}
 
 def known_questions(model, name: str, progress: bool = True):  # the rows, a `datasets.Dataset`
     "Questions of one set that `model` answers right in all 24 orders; worked out once and kept in `data/cache`."
@@ -84,11 +88,12 @@ def calibration_rows(model, bench: Benchmark, progress: bool = True) -> list:  #
 
 def training_texts(bench: Benchmark, prompts: bool = True, seed: int = 0) -> tuple:  # (texts, labels, held-out texts, their labels)
     "Corpora, and (embedded benchmark) prompts of calibration questions; labels are 1 for forget, 0 for retain."
-    texts = [(t, int(c == bench.corpora[0])) for c in bench.corpora for t in load_corpus(c)['text']]
+    read = lambda c: passages(load_corpus(c, split='train', max_chars=bench.chars)['text']) if bench.chars else load_corpus(c)['text']
+    texts = [(t, int(c == bench.corpora[0])) for c in bench.corpora for t in read(c)]
     if prompts and bench.forget == (FORGET,):
         texts += [(p, label) for label, rows in zip((1, 0), calibration_rows(None, bench)) for p in mcq_prompts(rows)[0]]
     order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed)).tolist()
-    cut = len(texts)//20
+    cut = min(len(texts)//20, 40) if bench.chars else len(texts)//20
     held, train = ([texts[i] for i in part] for part in (order[:cut], order[cut:]))
     return *map(list, zip(*train)), *map(list, zip(*held))
 
@@ -105,6 +110,7 @@ def _done(file, config):
     "The result in `file`, None if there is none; one made with other options is an error."
     if not file.exists(): return None
     old = load_json(file)
+    if not isinstance(old, dict) or not isinstance(old.get('config'), dict): raise SIBError(f'{file} is damaged, or no result of ours; delete it to run again')
     differs = [k for k, v in config.items() if old['config'].get(k) != v]
     if differs: raise SIBError(f'{file} was made with {differs[0]}={old["config"].get(differs[0])!r}; pass force=True (--force) to replace it, or another folder')
     return old
@@ -137,7 +143,7 @@ def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cros
     rows = calibration_rows(lm, bench, progress)
     x, subject, answer = lessons(lm, sum(rows, []), layer, {r['subject'] for r in rows[0]}, texts[:n_docs], labels[:n_docs], progress)
     at = answer & (subject > 0)
-    reader = at_rate(train_reader(x, subject, answer, seed=seed, progress=progress, **o), x[at], rate, subject[at])
+    reader = at_rate(train_reader(x, subject, answer, seed=seed, progress=progress, **o), x[at], max(rate, 1/max(int(at.sum()), 2)), subject[at])
     plant(sae, reader, range(len(reader.b)), x[answer & (subject == 0)], size, torch.Generator().manual_seed(seed))
     hold(sae, range(len(reader.b)))
     return reader.ce
@@ -204,14 +210,15 @@ def task_for(model, layer: int, bench: Benchmark, progress: bool = True):  # an 
                                       retain_indices=range(len(qs[1])), seq_len=bench.seq_len, progress=progress)
     return _prepared[key]
 
-def probe(model, sae, layer: int, bench: Benchmark, seed: int = 0, progress: bool = True, n_texts: int = 2000):  # probing result
-    "Sparse probing: which domain is a document from?"
+def probe(model, sae, layer: int, bench: Benchmark, seed: int = 0, progress: bool = True, n_texts: int = 2000) -> dict:  # in SAEBench's output schema
+    "Sparse probing: the benchmark's sets, or else: which domain is a document from?"
+    if bench.probing: return probe_sets(model, sae, layer, bench.probing, progress=progress)
     texts, labels, entities = [], [], []
     for c in bench.corpora:
         ds = load_corpus(c)
         ds = ds.shuffle(seed=seed).select(range(min(len(ds), n_texts)))
         texts += ds['text']; labels += ds['domain']; entities += ds['entity'] if 'entity' in ds.column_names else []
-    return probing_eval(model, sae, texts, labels, entities or None, layer=layer, progress=progress)
+    return probing_eval(model, sae, texts, labels, entities or None, layer=layer, progress=progress).to_saebench()
 
 # %% ../nbs/11_runs.ipynb #2b5b4da9
 def controls(model, sae, result, task, seed: int = 0, progress: bool = True) -> list:  # dicts: control, score, status, heldout
@@ -256,9 +263,11 @@ def run(name: str,  # a key of `RUNS`
     say(f'{ident}: {p.title}')
     lm = load_model(model) if isinstance(model, str) else model
     check_layer(lm, layer); seed_everything(seed)
-    sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log=tensorboard_logger(Path(tensorboard)/ident) if tensorboard else None)
-    lm = lm if eval_model is None else load_model(eval_model) if isinstance(eval_model, str) else eval_model
-    result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in QUICK, progress)   # controls beside the main runs
+    on_log = tensorboard_logger(Path(tensorboard)/ident) if tensorboard else None
+    with _sole_writer(out/'saes'/ident):                        # two runs cannot write one folder
+        sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log)
+        if eval_model is not None: _streams.clear(); lm = load_model(eval_model) if isinstance(eval_model, str) else eval_model
+        result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in QUICK, progress)   # controls beside the main runs
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam,
                    config=config, versions=versions(), history=f'{ident}.history.jsonl')
     with atomic(out/result['history']) as t: t.write_text(''.join(json.dumps(r) + '\n' for r in history))
@@ -278,7 +287,7 @@ def evaluate(model, sae, groups, layer: int, bench: Benchmark, seed: int = 0, co
     chosen, held = [ivs[i] for i in ways.row if i >= 0 and 'clamp' in ivs[i].method], training_texts(bench, prompts=False)[2][:400]
     none = dict(controls=controls(model, sae, u, task, seed, progress), way_controls=way_controls(model, sae, task, chosen, seed, progress) if chosen else []) if control else {}
     return u.to_saebench() | none | dict(interventions=records(ways),
-                                  loss_recovered=loss_recovered(model, sae, layer, held), sparse_probing=probe(model, sae, layer, bench, seed, progress).to_saebench())
+                                  loss_recovered=loss_recovered(model, sae, layer, held), sparse_probing=probe(model, sae, layer, bench, seed, progress))
 
 def summary(result: dict) -> str:  # one line
     "The scores of a result, and the setting that gave the first."
@@ -298,7 +307,7 @@ def _parser():
     p = argparse.ArgumentParser('sib_run', description='Train a sparse autoencoder, evaluate it, and write one result file.',
                                 epilog='runs:\n' + '\n'.join(f'  {n:34} {r.about}' for n, r in RUNS.items()), formatter_class=argparse.RawDescriptionHelpFormatter)
     a = p.add_argument
-    a('--run', metavar='RUN', help='which run, see below')
+    a('--run', metavar='RUN', help='which run, see below (default, if a model or what to forget is named: knowledge_aware)')
     a('--study', choices=list(STUDIES), help='several runs instead of one: quick, the main ones with one seed; full, all with three or five')
     a('--seed', type=int, help='seed (default: 0 for a run, its own seeds for a study)')
     a('--model', default='minigemma', help='model whose activations the SAE learns: minigemma, a hub id such as google/gemma-2-2b, or a folder (default: minigemma)')
@@ -328,7 +337,7 @@ def main(argv=None):
             options['forget'] = own_benchmark(a.forget)
         elif a.forget not in BENCHMARKS: raise SIBError(f'{a.forget} is neither a benchmark ({", ".join(BENCHMARKS)}) nor a folder of your own; see notebook 20_tutorial')
         if a.study: study(a.study, a.seed, **options)
-        elif a.run: run(a.run, seed=a.seed or 0, **options)
+        elif a.run or (a.model, a.forget) != ('minigemma', 'biology'): run(a.run or 'knowledge_aware', seed=a.seed or 0, **options)
         else: raise SIBError('name a run with --run, or all of them with --study quick; --help lists them')
     except SIBError as e: print(f'sib_run: {e}', file=sys.stderr); sys.exit(2)
     except KeyboardInterrupt: print('sib_run: stopped; the same command goes on from the last checkpoint, if there is one', file=sys.stderr); sys.exit(130)
