@@ -190,6 +190,8 @@ def _box(parts, *rows):
     return box
 
 # %% ../nbs/14_explorer.ipynb #b1003346
+_ALL = -1   # no feature's number: the whole group
+
 def _labels(ex): return [(f'{r.group} ({short(r.name)}): {r.features} features, lean {r.lean:+.2f}', int(r.group)) for r in ex.table.itertuples()]
 
 def group_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
@@ -198,13 +200,13 @@ def group_panel(ex: Explorer):  # an `ipywidgets.VBox` with `.parts`
     p = dict(group=w.Select(options=_labels(ex), rows=6, layout=w.Layout(width='45%')), feature=w.Dropdown(description='feature'),
              make=_picture(), texts=w.HTML(), features=w.HTML())
     def show(_=None):
-        g, f = p['group'].value, p['feature'].value; which = ex.run.groups.members(g).numpy() if f is None else [f]
+        g, f = p['group'].value, p['feature'].value; which = ex.run.groups.members(g).numpy() if f in (None, _ALL) else [f]
         p['make'].value = _png(plot_group(ex.index, ex.mi, which, g, ex.history.names[-1]))
         p['texts'].value = shaded(top_texts(ex.index, which))
     def pick(_=None):
         m = ex.run.groups.members(p['group'].value).tolist()
         p['feature'].unobserve(show, 'value')                                     # once is enough
-        p['feature'].options = [('all', None), *((str(f), f) for f in m)]; p['feature'].value = None
+        p['feature'].options = [('all', _ALL), *((str(f), f) for f in m)]; p['feature'].value = _ALL
         p['feature'].observe(show, 'value')
         p['features'].value = _rows(feature_table(ex.index, m).head(12), 'sib-features'); show()
     p['feature'].observe(show, 'value'); p['group'].observe(pick, 'value'); pick()
