@@ -139,10 +139,11 @@ def _parser():
     return p
 
 def _changes(pairs):
-    "NAME=VALUE, the value in JSON, or else a string."
+    "NAME=VALUE, the value in JSON, or else a number (.1), or a string."
     def value(v):
-        try: return json.loads(v)
-        except ValueError: return v
+        for read in (json.loads, float):
+            with contextlib.suppress(ValueError): return read(v)
+        return v
     for p in pairs:
         if '=' not in p: raise SIBError(f'{p!r} is not NAME=VALUE')
     return {k: value(v) for k, _, v in (p.partition('=') for p in pairs)}
