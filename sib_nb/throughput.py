@@ -83,6 +83,10 @@ def speed_ratios(folder=None,  # where the files `bench_*.json` are; None: `data
         for key, cost in {'with preparation': lambda t: t['ours, preparing']+t['ours, each SAE'], 'each further SAE': lambda t: t['ours, each SAE'], 'each, giving up': lambda t: t.get('ours, giving up')}.items():
             r = [t['SAEBench']/c for t in load_json(f)['seconds'] if (c := cost(t))]
             if r: out.append(('judging, vs SAEBench', key, r))
+    if (f := folder/'bench_training.json').exists():
+        for x in (x for x in load_json(f).values() if isinstance(x, dict) and 'table' in x):
+            s = {c['who']: c['seconds'] for c in x['table']}; own = s.get('ours topk')
+            out += [('a training step, vs its peers', f"{peer}, {x['d_in']:,} × {x['d_sae']:,}", [t/own]) for peer, t in s.items() if own and not peer.startswith(('ours', 'encoder', 'five'))]
     return out
 
 def plot_speed(ratios,  # from `speed_ratios`
