@@ -22,8 +22,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .core import SIBError, save_json, versions
-from .extraction import residual_stream
-from .questions import Job, Questions, ask, bootstrap_interval, fast_products, heldout_mask, letter_entropy, letters_from, prepare_questions, rerun, right_in_all_orders, within_reach
+from .questions import Job, Questions, _stream, ask, bootstrap_interval, fast_products, heldout_mask, letter_entropy, letters_from, prepare_questions, rerun, right_in_all_orders, within_reach
 
 # %% ../nbs/09_unlearning.ipynb #fad8026b
 def _rows(tokenizer, texts, seq_len):
@@ -64,8 +63,7 @@ def corpus_resid(model, rows,  # token rows from `corpus_tokens`
     special = torch.tensor([t.bos_token_id, t.eos_token_id, t.pad_token_id], device=model.device)
     for i in range(0, len(rows), batch_size):
         r = rows[i:i+batch_size].to(model.device)
-        with fast_products(): h = residual_stream(model, r, torch.ones_like(r), layer)
-        yield h[~torch.isin(r, special)]
+        yield _stream(model, r, torch.ones_like(r), layer)[~torch.isin(r, special)]
 
 @torch.no_grad()
 @fast_products()
