@@ -125,7 +125,7 @@ def check_seconds(batches, d_sae: int, k: int, n: int = 3, size: int = 32, windo
         b = now(); t.adaptive.check(50); out.append((b - a, now() - b))
     return dict(zip(('update', 'check'), pd.DataFrame(out).median()))
 
-# %% ../nbs/15c_training_speed.ipynb #a841fafc
+# %% ../nbs/15c_training_speed.ipynb #78cabe93
 def speed_summary(result: dict,  # of `bench_training.json`
                   shape: str = 'small',  # or 'large'
                  ) -> pd.Series:
@@ -140,11 +140,13 @@ def speed_summary(result: dict,  # of `bench_training.json`
 def draw_training_speed(result: dict):  # a figure
     "Tokens per second of processor time, by trainer and shape; lines at the two limits."
     import matplotlib.pyplot as plt
-    shapes = [s for s in ('small', 'large') if s in result]
+    shapes = [s for s in ('small', 'others', 'large') if s in result]
     fig, axs = plt.subplots(1, len(shapes), figsize=(5.5*len(shapes), 4), layout='constrained', squeeze=False)
     for ax, shape in zip(axs[0], shapes):
         r = result[shape]; rate = {c['who']: c['per_second'] for c in r['table']}
-        for n, style in (('encoder product', '-'), ('five dense products', ':')): ax.axvline(rate.pop(n), color='k', ls=style, lw=1, label=n)
+        for n, style in (('encoder product', '-'), ('five dense products', ':')):
+            if n in rate: ax.axvline(rate.pop(n), color='k', ls=style, lw=1, label=n)
         names = sorted(rate, key=rate.get); ax.barh(names, [rate[n] for n in names], color=['#0173b2' if n.startswith('ours') else '#949494' for n in names])
-        ax.set(xlabel='tokens per second of processor time (one thread)', title=f'{r["d_in"]:,} × {r["d_sae"]:,}, k = {r["k"]}, {r["batch"]:,} tokens'); ax.legend(fontsize=8, loc='lower right')
+        ax.set(xlabel='tokens per second of processor time (one thread)', title=f'{r["d_in"]:,} × {r["d_sae"]:,}, k = {r["k"]}, {r["batch"]:,} tokens')
+    axs[0, 0].legend(fontsize=8, loc='lower right')
     return fig
