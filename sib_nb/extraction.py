@@ -16,6 +16,7 @@ from fastcore.basics import patch
 
 from .core import SIBError
 from .model import check_layer, encode, layers, length_batches, pad
+from .packed import can_pack, packed_stream
 
 # %% ../nbs/08_extraction.ipynb #7c82d33f
 class _Pass(torch.nn.Module):
@@ -92,7 +93,7 @@ def extract(model,  # from `load_model`
     for b in tqdm(length_batches(wins, batch_tokens), desc=f'layer {layer}', disable=not progress):
         ids, mask = pad([wins[i] for i in b], model.tokenizer, model.device)
         keep = mask.bool() & ~torch.isin(ids, special)
-        h = residual_stream(model, ids, mask, layer)[keep].to(dtype)
+        h = (packed_stream(model, ids, mask, layer)[keep[mask.bool()]] if can_pack(model) else residual_stream(model, ids, mask, layer)[keep]).to(dtype)
         if not h.isfinite().all(): raise SIBError(f'layer {layer} of {model.name} gives NaN or Inf activations; check the weights, or use bfloat16 or float32 instead of float16')
         at = torch.cat([torch.arange(start[i], start[i] + sizes[i]) for i in b])
         x[at], token[at] = h.cpu(), ids[keep].cpu()
