@@ -93,7 +93,7 @@ def training_texts(bench: Benchmark, prompts: bool = True, seed: int = 0) -> tup
     if prompts and bench.forget == (FORGET,):
         texts += [(p, label) for label, rows in zip((1, 0), calibration_rows(None, bench)) for p in mcq_prompts(rows)[0]]
     order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed)).tolist()
-    cut = min(len(texts)//20, 40) if bench.chars else len(texts)//20
+    cut = max(1, min(len(texts)//20, 40) if bench.chars else len(texts)//20)
     held, train = ([texts[i] for i in part] for part in (order[:cut], order[cut:]))
     return *map(list, zip(*train)), *map(list, zip(*held))
 
