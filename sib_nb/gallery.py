@@ -47,7 +47,7 @@ def tradeoff(results: pd.DataFrame) -> plt.Figure:
         fig, (a, b) = plt.subplots(1, 2, figsize=(8.5, 3.6), layout='constrained')
         for name, g in gate_curves(results).groupby('run', sort=False):
             t = g.groupby('gate').heldout.agg(['mean', 'min', 'max'])
-            a.plot(t.index, t['mean'], color=PALETTE[name], label=RUNS[name].title, lw=1.3); a.fill_between(t.index, t['min'], t['max'], color=PALETTE[name], alpha=.15, lw=0)
+            a.plot(t.index, t['mean'], color=PALETTE[name], ls='--' if RUNS[name].peer else '-', label=RUNS[name].title, lw=1.3); a.fill_between(t.index, t['min'], t['max'], color=PALETTE[name], alpha=.15, lw=0)
         w = ways(results); w = w[w.run.isin(main_runs(results)) & (w.row >= 0)]
         for name, r in w.groupby('run', sort=False): b.plot(r.retain_held, r.forget_held, 'o', ms=4, mec='w', mew=.4, color=PALETTE[name])
         b.axvline(.99, ls=':', c='k', lw=1); b.axhline(.25, ls='--', c='.5', lw=1); b.annotate('chance', (b.get_xlim()[0], .25), fontsize=7, va='bottom')
@@ -74,9 +74,9 @@ def probing_curves(results: pd.DataFrame) -> plt.Figure:
         fig, ax = plt.subplots(figsize=(6.5, 3.6), layout='constrained')
         for name, r in t[t.source == 'sae'].groupby('run', sort=False):
             c = r.groupby('k').accuracy.agg(['mean', 'min', 'max']); x = [at[k] for k in c.index]
-            ax.plot(x, c['mean'], 'o-', ms=3, color=PALETTE[name], label=RUNS[name].title, lw=1.2); ax.fill_between(x, c['min'], c['max'], color=PALETTE[name], alpha=.15, lw=0)
+            ax.plot(x, c['mean'], 'o--' if RUNS[name].peer else 'o-', ms=3, color=PALETTE[name], label=RUNS[name].title, lw=1.2); ax.fill_between(x, c['min'], c['max'], color=PALETTE[name], alpha=.15, lw=0)
         c = t[t.source == 'llm'].groupby('k').accuracy.mean()
-        ax.plot([at[k] for k in c.index], c, 'k--', lw=1, label='raw activations')
+        ax.plot([at[k] for k in c.index], c, 'k:', lw=1.5, label='raw activations')
         ax.set(xticks=range(len(ks)), xticklabels=['all' if np.isinf(k) else int(k) for k in ks], xlabel='features a probe may use', ylabel='test accuracy (chance .5)')
         fig.legend(loc='outside right upper', fontsize=7)
     return fig
