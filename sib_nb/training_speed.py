@@ -49,7 +49,7 @@ def lens_step(batches, d_sae: int, k: int, arch: str):
     from sae_lens.training.sae_trainer import SAETrainer
     from sib_nb.peers import peer_config
     cfg = peer_config(arch, batches[0].x.shape[1], d_sae, k, 10**4, l1=1.)
-    how = SAETrainerConfig(total_training_samples=10**8, train_batch_size_samples=len(batches[0].x), lr=1e-3, device='cpu', logger=LoggingConfig(log_to_wandb=False))
+    how = SAETrainerConfig(total_training_samples=10**8, train_batch_size_samples=len(batches[0].x), lr=1e-3, lr_end=1e-4, lr_warm_up_steps=0, lr_decay_steps=0, device='cpu', logger=LoggingConfig(log_to_wandb=False))
     t = SAETrainer(how, get_sae_training_class(cfg.architecture())[0](cfg), iter(()))
     return lambda: t._train_step(t.sae, batches[0].x)
 
