@@ -79,11 +79,11 @@ def mi_matrix(sae, x, groups) -> torch.Tensor:  # nats, `(n_groups, n_groups)`, 
     w = SlidingWindowMI(groups, len(z)); w.update(z)
     return w.mi()
 
-def mi_matrices(name: str = 'optimized_groups', seed: int = 0, model='minigemma', forget: str = 'biology', out=None) -> dict:  # run, seed, n_tokens; matrices before, after
+def mi_matrices(name: str = 'optimized_groups', seed: int = 0, model='minigemma', forget: str = 'biology', out=None) -> dict:  # of (the run), seed, n_tokens; matrices before, after
     "`mi_matrix` of a finished run on held-out tokens, as its SAE was initialised and as it was trained."
     lm, bench, out = load_model(model) if isinstance(model, str) else model, _benchmark(forget), Path(out or data_dir()/'results')
     folder, x = out/'saes'/f'{name}-{_slug(lm.name)}-{forget}-L{bench.layer}-s{seed}', resid(lm, training_texts(bench)[2], bench.layer).x.float()
     sae = SAE.load(folder); start = SAE(sae.cfg, generator=torch.Generator().manual_seed(seed)).eval()
     with torch.no_grad(): start.b_dec.copy_(x.mean(0))
     both = dict(before=(start, partition(sae.cfg.d_sae, preset(name).group_size, sae.cfg.open)), after=(sae, Groups(load_groups(folder))))
-    return dict(run=name, seed=seed, n_tokens=len(x)) | {k: [[round(v, 6) for v in row] for row in mi_matrix(s, x, g).tolist()] for k, (s, g) in both.items()}
+    return dict(of=name, seed=seed, n_tokens=len(x)) | {k: [[round(v, 6) for v in row] for row in mi_matrix(s, x, g).tolist()] for k, (s, g) in both.items()}
