@@ -241,7 +241,7 @@ def adam_step(sae: SAE,  # with gradients, after `feature_rows`
         if not s: s |= dict(step=torch.zeros(()), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
         s['step'] += 1; t, (b1, b2) = s['step'].item(), group['betas']
         for k in ('exp_avg', 'exp_avg_sq'): s[k] = _same_layout(s[k], p)
-        args = [f(a) for a in (c if norm == norm else norm, group['lr']/(1 - b1**t), 1 - b1, 1 - b2, (1 - b2**t)**-.5, group['eps'])]
+        with np.errstate(over='ignore'): args = [f(a) for a in (c if norm == norm else norm, group['lr']/(1 - b1**t), 1 - b1, 1 - b2, (1 - b2**t)**-.5, group['eps'])]
         rows = _rows(p.detach()); spread(adam_rows, even(len(rows)), rows, _rows(g), _rows(s['exp_avg']), _rows(s['exp_avg_sq']), *args, p is sae.W_dec)
     if hasattr(sae, 'threshold'): sae.threshold.clamp_(min=0)
     return torch.tensor(norm)
