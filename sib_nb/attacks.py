@@ -291,6 +291,7 @@ def attack_battery(answerers: dict,  # name → a model, a `Hooked`, or a functi
             if progress: print(f'{name}, {a}: ' + ('does not apply' if not got else f'forget {got["forget"]:.3f}, retain {got["retain"]:.3f}, {got["seconds"]:.0f} s'), flush=True)
     return attack_table(rows)
 
+# %% ../nbs/09d_attacks.ipynb #fe39d1cb
 def attack_table(rows) -> pd.DataFrame:  # adds loss_added (nats a token, over the original model left alone), status, and recovered
     "Rows of `attack_battery` as a table; attacks that do not apply are left out."
     by, out = {(r['answerer'], r['attack']): r for r in rows if 'forget' in r}, []

@@ -46,6 +46,7 @@ def _grown_block(w, old, new, n):
 
 NORMS = ('input_layernorm', 'post_attention_layernorm', 'pre_feedforward_layernorm', 'post_feedforward_layernorm')
 
+# %% ../nbs/15a_gemma.ipynb #55dca171
 def grow(small,  # a Gemma-2 model from `load_model`
          config,  # a `Gemma2Config` that is at least as large
          at,  # for each block of `small`, which block of the large model it becomes, ascending

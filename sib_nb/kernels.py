@@ -53,6 +53,7 @@ def lane_maxima(row, top):
         for j in range(len(p)): top[j] = max(top[j], p[j])
         i += L
 
+# %% ../nbs/03a_kernels.ipynb #308caac5
 @jit
 def low_bound(top, k):
     "A number that at least `k` of `top` reach, and not many more, by bisection."
@@ -111,6 +112,7 @@ def combine(ptr, idx, w, rows, out, a, b):
             for j in range(d): o[j] += w0*r0[j]
             e += 1
 
+# %% ../nbs/03a_kernels.ipynb #fbad71c0
 @fast
 def dots(ptr, idx, left, rows, out, a, b):
     "out[e] = left[i] · rows[idx[e]] for the entries e of rows i from a to b."

@@ -166,6 +166,7 @@ class Context:
     detoured: Tensor | None = None  # a second reconstruction, `(n, d_in)`, by way of `group_terms.detour`
     reader: Any = None  # a `group_terms.CrossReader`
 
+# %% ../nbs/04_objective.ipynb #13927219
 def few(out,  # of an SAE
         what: str,  # 'z' or 'pre'
        ):  # a tensor, or something with `index_select`

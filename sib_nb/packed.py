@@ -86,6 +86,7 @@ def can_pack(model) -> bool:
     c = model.config
     return c.model_type == 'gemma2' and c._attn_implementation == 'eager' and not getattr(c, 'use_bidirectional_attention', False) and not any(map(_hooked, layers(model)))
 
+# %% ../nbs/07a_packed.ipynb #bd1b84ed
 @torch.no_grad()
 def run_blocks(model, h,  # residual stream before block `first`, `(batch, seq, d_model)`
                mask,  # 1 on tokens, 0 on padding (on the right), `(batch, seq)`

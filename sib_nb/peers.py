@@ -47,6 +47,7 @@ class _Log:
     def __iter__(self): return self
     def __next__(self): return next(self.batches).x
 
+# %% ../nbs/10b_peers.ipynb #842ab9a8
 def train_peer(arch: str, batches,  # iterator of `Batch(x, y)`
                d_in: int, d_sae: int, k: int = 16, steps: int = 600, batch_size: int = 2048, lr: float = 1e-3,
                l1: float | None = None, layer: int = 0, model_name: str = 'minigemma',

@@ -133,6 +133,7 @@ def _probe_set(model, sae, layer, name, ks, context, seed, progress, load):
             for k in ks: out[f'{who}_top_{k}_test_accuracy'] = probe_all(*parts, k)
     return out
 
+# %% ../nbs/10d_probing_sets.ipynb #c0c82af9
 def probe_sets(model,  # a language model from `load_model`
                sae,  # anything with encode and W_dec; ours or SAELens'
                layer: int,  # 0-based block

@@ -66,6 +66,7 @@ def _stream(model, ids, mask, layer):
     h[mask.bool()] = packed_stream(model, ids, mask, layer)
     return h
 
+# %% ../nbs/08b_questions.ipynb #eeb379d7
 @torch.no_grad()
 def prepare_questions(model,  # a language model from `load_model`
                       mcq,  # rows with question, choices, answer, subject and, if known, entity
@@ -149,6 +150,7 @@ def rerun(model, questions: Questions,  # from `prepare_questions`
         if keep is not None: alive &= keep(out, asked)
     return out
 
+# %% ../nbs/08b_questions.ipynb #7e51d209
 def within_reach(answer,  # index of the right option, `(n,)`
                  floor: float,  # fraction of questions to be answered right
                  *parts,  # of the questions, `(n,)` bool each; a setting stays if it can reach the floor in one of them

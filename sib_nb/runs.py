@@ -56,6 +56,7 @@ BENCHMARKS = {
     'wmdp-bio': Benchmark(('wmdp-bio',), ('high_school_us_history', 'college_computer_science', 'high_school_geography', 'human_aging'),
                           ('bio-forget-corpus', 'wikitext'), 1024, (10**6, 10**6), 19, 12_000_000, tuple(PROBING_SETS))}
 
+# %% ../nbs/11_runs.ipynb #4168d57b
 def known_questions(model, name: str, progress: bool = True):  # the rows, a `datasets.Dataset`
     "Questions of one set that `model` answers right in all 24 orders; worked out once and kept in `data/cache`."
     mcq = load_mcq(name)

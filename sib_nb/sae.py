@@ -22,6 +22,7 @@ from .core import SIBError, atomic, load_json, save_json
 # %% ../nbs/03_sae.ipynb #82843a8a
 ACTIVATIONS = ('relu', 'topk', 'batchtopk', 'jumprelu')
 
+# %% ../nbs/03_sae.ipynb #2da7d1a8
 @dataclass(frozen=True)
 class SAEConfig:
     "Shape, sparsity and origin of an SAE. A value that makes no sense is a `SIBError` that names it."

@@ -66,6 +66,7 @@ def _typed(cls, options):
         if isinstance(v, dict): ok = ok and all(type(x) is int or type(x) is float and math.isfinite(x) or f.name != 'extra' and type(x) in (bool, str) for x in v.values())
         if not ok: raise SIBError(f'{f.name}={str(v)[:40]}; it is {want}')
 
+# %% ../nbs/15_scale.ipynb #ad125b69
 @dataclass(frozen=True)
 class Job:
     "A training run, but for where its data are and where it goes. An unknown or senseless option is a `SIBError`."

@@ -204,6 +204,7 @@ def _shape(file):
         with open(file, 'rb') as f: return json.loads(f.read(min(int.from_bytes(f.read(8), 'little'), 2**20)))['x']['shape']
     except (ValueError, KeyError, TypeError): return None
 
+# %% ../nbs/08a_shards.ipynb #6ced3996
 def _opened(folder, model, layer):
     "The plan of a complete folder, of this model and layer if they are given."
     plan = load_json(folder/PLAN)
@@ -238,6 +239,7 @@ def _pool(self: ShardStore, epoch, at):
         self._maps = {s: m for s, m in self._maps.items() if s in pool.tolist()}                    # unmap the others
     return self._now[1:]
 
+# %% ../nbs/08a_shards.ipynb #cd7155c2
 @patch
 def where(self: ShardStore, start: int,  # position in the stream
           n: int,  # tokens from there on

@@ -82,6 +82,7 @@ class _Columns(torch.autograd.Function):
         spread(fetch, even(c.ptr), c.ptr, c.idx, _np(g), ctx.where, gv.numpy())
         return gv, None, None
 
+# %% ../nbs/03b_sparse.ipynb #6c17192e
 @patch
 def index_select(self: Codes,
                  dim: int,  # 1
@@ -158,6 +159,7 @@ class _Encode(torch.autograd.Function):
         gb = torch.from_numpy(np.bincount(c.idx, g, c.shape[1])).to(W_enc.dtype)
         return None, c.weighted_rows(g, xc).T, gb, -(W_enc @ gb), None
 
+# %% ../nbs/03b_sparse.ipynb #12e86427
 @torch.no_grad()
 def entries(sae: SAE,  # topk or batchtopk, in training
             xc: Tensor,  # activations minus b_dec, `(n, d_in)`
@@ -198,6 +200,7 @@ class SparseOut:
         if self._pre is None: self._pre = self.sae.preact(self.x)
         return self._pre
 
+# %% ../nbs/03b_sparse.ipynb #376c2cbd
 def sparse_forward(sae: SAE,  # topk or batchtopk, on the CPU, in training
                    x: Tensor,  # activations, `(n, d_in)`
                    products=None,  # dtype of the encoder's product; None: that of the weights
@@ -224,6 +227,7 @@ def _rows(t): return (t.T if t.ndim == 2 and not t.is_contiguous() else t.contig
 
 def _same_layout(t, p): return t if t.stride() == p.stride() else torch.empty_like(p).copy_(t)
 
+# %% ../nbs/03b_sparse.ipynb #5998cfad
 @torch.no_grad()
 def adam_step(sae: SAE,  # with gradients, after `feature_rows`
               opt: torch.optim.Adam,  # of its parameters

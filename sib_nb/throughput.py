@@ -57,6 +57,7 @@ def extraction_cases(model,  # a Gemma-2 model from `load_model`
     return {'TransformerLens': lambda: torch.cat([lens(p) for p in parts]), 'SAELens store': sae_lens,
             'bare forward': lambda: torch.cat([residual_stream(model, p, None, layer).flatten(0, 1) for p in parts]), 'ours': lambda: packed_stream(model, rows, full, layer)}
 
+# %% ../nbs/15b_throughput.ipynb #b245600e
 @torch.no_grad()
 def bench_extraction(model, rows, layer,  # as for `extraction_cases`
                      repeats: int = 5,  # rounds
@@ -89,6 +90,7 @@ def speed_ratios(folder=None,  # where the files `bench_*.json` are; None: `data
             out += [('a training step, vs its peers', f"{peer}, {x['d_in']:,} × {x['d_sae']:,}", [t/own]) for peer, t in s.items() if own and not peer.startswith(('ours', 'encoder', 'five'))]
     return out
 
+# %% ../nbs/15b_throughput.ipynb #9213f311
 def plot_speed(ratios,  # from `speed_ratios`
               ):  # the matplotlib figure
     "One panel of bars: times as fast, medians and quartiles."

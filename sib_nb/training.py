@@ -139,6 +139,7 @@ def descend(self: Trainer):  # the gradient's norm before clipping
     norm = self.ready_grads(); self.opt.step(); self.sae.constrain_()
     return norm
 
+# %% ../nbs/05_training.ipynb #1dc491d7
 @patch
 def seen(self: Trainer) -> Groups:
     "The partition that the loss sees. Here the true one; an ablation may show it another."

@@ -65,6 +65,7 @@ def corpus_resid(model, rows,  # token rows from `corpus_tokens`
         r = rows[i:i+batch_size].to(model.device)
         yield _stream(model, r, torch.ones_like(r), layer)[~torch.isin(r, special)]
 
+# %% ../nbs/09_unlearning.ipynb #9772a5d6
 @torch.no_grad()
 @fast_products()
 def feature_stats(sae,  # anything with `encode` and `decode`
