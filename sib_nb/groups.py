@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 
 from .core import SIBError
-from .mi import activity_levels, discrete_mi, pair_mi, permutation, shuffle_test, sum_threshold
+from .counts import Gates
+from .mi import permutation
 from .window import SlidingWindowMI
 
 # %% ../nbs/02_groups.ipynb #57b94875
@@ -118,6 +119,7 @@ def best_cut(mi,  # `(s, s)`: pairwise dependence, nats
 # %% ../nbs/02_groups.ipynb #e9f5fa92
 class AdaptiveGroups:
     "Let a partition follow the dependence between its groups, in place, with every change logged in `.events`."
+    counting = Gates                        # or `PlainGates`
     def __init__(self,
                  groups: Groups,  # changed in place
                  mi_window: SlidingWindowMI,  # of the same groups, method 'gate'
@@ -164,6 +166,7 @@ def _begin(self: AdaptiveGroups):
     self.tokens, self.now, self.wishes = 0, {}, {}
     if len(self.uids) != self.groups.n_groups: self.uids = [self._uid() for _ in range(self.groups.n_groups)]
     self.orders = torch.stack([permutation(self.window.n, self.block, self.gen) for _ in range(self.shuffles)])
+    self.gates = self.counting(self.window.ring, self.window.in_order(torch.arange(self.window.window)))
 
 @patch
 def _uid(self: AdaptiveGroups): self.next_uid += 1; return self.next_uid - 1
@@ -219,11 +222,11 @@ def _candidates(self: AdaptiveGroups, live):
     return f[live[f]]
 
 @patch
-def _affinity(self: AdaptiveGroups, on, live, f):
+def _affinity(self: AdaptiveGroups, live, f):
     "What features `f` share with every group beyond their average, `(len(f), G)`, nats."
     a, size = self.groups.assignment, torch.bincount(self.groups.assignment[live], minlength=self.groups.n_groups)
-    mi = pair_mi(on, f).cpu().mul_(live); mi[torch.arange(len(f)), f] = 0                        # not with itself
-    return mi.new_zeros(len(f), len(size)).index_add_(1, a, mi) - mi.sum(1, keepdim=True)/live.sum()*size
+    mi = self.gates.group_sums(f, a, live)
+    return mi - mi.sum(1, keepdim=True)/live.sum()*size
 
 # %% ../nbs/02_groups.ipynb #fcdaccc4
 @patch
@@ -232,20 +235,18 @@ def _note_wishes(self: AdaptiveGroups, share, own, chance):
     sizes, at = self.groups.sizes, torch.arange(len(own)); each = share[at, own]/(sizes[own] - 1).clamp(min=1)
     other = share.masked_fill((share <= chance) | (share/sizes < each[:, None]/2), -math.inf); other[at, own] = -math.inf
     best, to = other.max(1)
-    for g in own.unique().tolist():
-        named = torch.bincount(to[(own == g) & best.isfinite()], minlength=1)
-        votes = named.sum() if sizes[g] <= self.min_size else named.max()
-        if votes > max(1, (own == g).sum()/2): self.wishes[self.uids[g]] = self.uids[int(named.argmax())]
+    G = len(sizes); ok = best.isfinite(); named = torch.bincount(own[ok]*G + to[ok], minlength=G*G).view(G, G)        # who names whom
+    votes = torch.where(sizes <= self.min_size, named.sum(1), named.max(1).values)
+    for g in (votes > (torch.bincount(own, minlength=G)/2).clamp(min=1)).nonzero().flatten().tolist(): self.wishes[self.uids[g]] = self.uids[int(named[g].argmax())]
 
 # %% ../nbs/02_groups.ipynb #c3e5cfc4
 @patch
 def _reassign(self: AdaptiveGroups):
-    on, a = self.window.codes().T.contiguous().T, self.groups.assignment                        # column by column in memory
-    fires = on.float().sum(0).cpu(); live = (fires >= 10) & (fires <= len(on) - 10)
-    team = lambda h: on[:, ((a == h) & live).nonzero().flatten().to(on.device)]
+    gates, a = self.gates, self.groups.assignment; live = (gates.fires >= 10) & (gates.fires <= gates.n - 10)
+    team = lambda h: ((a == h) & live).nonzero().flatten()
     if not len(f := self._candidates(live)): return []
-    share, own, at = self._affinity(on, live, f), a[f], torch.arange(len(f)); mine = share[at, own]
-    chance = torch.tensor([sum_threshold(team(h), self.alpha/share.numel()) for h in range(share.shape[1])])
+    share, own, at = self._affinity(live, f), a[f], torch.arange(len(f)); mine = share[at, own]
+    chance = torch.tensor([gates.sum_threshold(team(h), self.alpha/share.numel()) for h in range(share.shape[1])])
     self._note_wishes(share, own, chance)
     gain = share - (1 + self.margin)*mine.clamp(min=0)[:, None] - chance
     gain[at, own] = -1; gain, to = gain.max(1)
@@ -255,7 +256,7 @@ def _reassign(self: AdaptiveGroups):
         if gain[i] <= 0 or sum(map(len, moves.values())) >= self.max_moves: break
         if not self._again('r', feat, self.uids[h]) or sizes[g] <= self.min_size or sizes[h] >= self.max_size: continue
         if flow.setdefault(frozenset((g, h)), (g, h)) != (g, h): continue                      # one direction only between two groups
-        p = shuffle_test(on[:, feat].long(), team(h), self.orders.to(on.device))
+        p = gates.shuffle_test(feat, team(h), self.orders)
         if p > self.alpha: continue
         sizes[g] -= 1; sizes[h] += 1
         moves.setdefault((g, h), []).append((feat, (share[i, h] - mine[i]).item(), p))
@@ -267,13 +268,11 @@ def _reassign(self: AdaptiveGroups):
 @patch
 def _cut(self: AdaptiveGroups, g):
     "The best cut of a group by one half of the window, judged on the other half; None if it is not worth it."
-    on = self.window.in_order(self.window.ring[:, self.groups.members(g).to(self.window.ring.device)]).cpu(); half = len(on)//2
-    part = best_cut(pair_mi(on[:half]), self.min_size)
-    on, side = on[half:], part.double()*2 - 1
-    lv = activity_levels(torch.stack([on[:, part].sum(1), on[:, ~part].sum(1)], 1), self.window.width)
-    mi, h = discrete_mi(*lv.T), min(discrete_mi(lv[:, i], lv[:, i]) for i in (0, 1))
+    f, half = self.groups.members(g), self.gates.n//2
+    part = best_cut(self.gates.pair_mi(f, 0, half), self.min_size); side = part.double()*2 - 1
+    mi, h = self.gates.level_mi(f[part], f[~part], half, self.window.width)
     if h <= 0 or mi > self.split_at*h: return None
-    m, same = pair_mi(on).fill_diagonal_(0), side[:, None] == side
+    m, same = self.gates.pair_mi(f, half).fill_diagonal_(0), side[:, None] == side
     inside, across = m[same].sum()/(same.sum() - len(m)), m[~same].mean()
     if across > .25*inside: return None                           # halves of one faint block: they would wish for each other, at .5
     sides = torch.stack([side] + [side[torch.randperm(len(side), generator=self.gen)] for _ in range(self.shuffles)])
@@ -313,12 +312,12 @@ def _pairs(self: AdaptiveGroups):
 
 @patch
 def _merge(self: AdaptiveGroups):
-    (pairs, mi), lv, q, G = self._pairs(), self.window.levels(), self.window.width, self.groups.n_groups
+    (pairs, mi), lv, q, G = self._pairs(), self.window.levels().cpu(), self.window.width, self.groups.n_groups
     todo, used, found = [], set(), []
     for a, b in pairs:
         if len(todo) >= min(self.max_changes, G - self.min_groups): break
         if not self._again('m', self.uids[a], self.uids[b]) or used & {a, b}: continue
-        p = shuffle_test(lv[:, a], lv[:, b], self.orders.to(lv.device), q)
+        p = self.gates.level_test(lv[:, a], lv[:, b], self.orders, q)
         if p <= self.alpha: todo.append((self.uids[a], self.uids[b], mi[a, b].item(), p)); used |= {a, b}
     for ua, ub, value, p in todo:
         a, b = sorted((self.uids.index(ua), self.uids.index(ub))); moved = self.groups.members(b).tolist()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'Codes', 'pieces', 'collect', 'batch_entries', 'entries', 'Preacts', 'SparseOut', 'sparse_forward',
-           'can_be_sparse', 'feature_rows', 'adam_step']
+           'can_be_sparse', 'feature_rows', 'gradients', 'adam_step']
 
 # %% ../nbs/03b_sparse.ipynb #6422dc6e
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .kernels import above, adam_rows, combine, dots, even, fetch, measure, place, select, spread, transpose
+from .kernels import above, adam_rows, combine, dots, even, fetch, gram, gram_back, measure, place, select, spread, transpose
 from .sae import SAE, batch_cut
 
 # %% ../nbs/03b_sparse.ipynb #be9e6afa
@@ -26,7 +26,7 @@ class Codes:
         self.ptr, self.idx, self.values, self.shape, self._turned = ptr, idx, values, (len(ptr) - 1, d_sae), None
     device, dtype = property(lambda self: self.values.device), property(lambda self: self.values.dtype)
     def __len__(self): return self.shape[0]
-    def __matmul__(self, W): return _Product.apply(self.values, W, self)
+    def __matmul__(self, W): return _Product.apply(self.values, W, self, None)
 
     def by_feature(self):
         "Offsets by feature, the token of each entry, and its place among the values."
@@ -53,8 +53,8 @@ def weighted_rows(self: Codes,
 class _Product(torch.autograd.Function):
     "codes @ W, and its gradients for the values and for W."
     @staticmethod
-    def forward(ctx, values, W, codes):
-        ctx.save_for_backward(values, W); ctx.codes = codes
+    def forward(ctx, values, W, codes, sink):              # sink: a list that takes the terms of W's gradient, which is not made then
+        ctx.save_for_backward(values, W); ctx.codes, ctx.sink = codes, sink
         out = torch.empty(len(codes), W.shape[1], dtype=W.dtype)
         spread(combine, even(codes.ptr), codes.ptr, codes.idx, _np(values), _np(W), out.numpy())
         return out
@@ -64,8 +64,9 @@ class _Product(torch.autograd.Function):
         (values, W), c, gv, gW = ctx.saved_tensors, ctx.codes, None, None
         if ctx.needs_input_grad[0]:
             gv = torch.empty_like(values); spread(dots, even(c.ptr), c.ptr, c.idx, _np(g), _np(W), gv.numpy())
-        if ctx.needs_input_grad[1]: gW = c.weighted_rows(_np(values), g)
-        return gv, gW, None
+        if ctx.sink is not None: ctx.sink.append((c, _np(values), _np(g)))
+        elif ctx.needs_input_grad[1]: gW = c.weighted_rows(_np(values), g)
+        return gv, gW, None, None
 
 # %% ../nbs/03b_sparse.ipynb #c8f6ed6d
 class _Columns(torch.autograd.Function):
@@ -101,32 +102,58 @@ def fired(self: Codes) -> Tensor:  # `(d_sae,)` bool
     return torch.from_numpy(np.bincount(self.idx[_np(self.values) > 0], minlength=self.shape[1]) > 0)
 
 @patch
-def on(self: Codes) -> Tensor:  # `(n, d_sae)` bool
-    "Which features are active on which token."
-    return Codes(self.ptr, self.idx, self.values.detach() > 0, self.shape[1]).dense()
+def on(self: Codes):  # `Codes` whose values are booleans; `.dense()` is a table
+    "Which features are active on which token: what an MI window takes."
+    return Codes(self.ptr, self.idx, self.values.detach() > 0, self.shape[1])
+
+# %% ../nbs/03b_sparse.ipynb #2ca1946d
+class _Gram(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, val, ptr, col, m):
+        ctx.save_for_backward(val); ctx.at = ptr, col; out = torch.zeros(m, m, dtype=val.dtype)
+        gram(ptr, col, _np(val), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx, g):
+        val, = ctx.saved_tensors; out = torch.empty_like(val); gram_back(*ctx.at, _np(val), _np(g), out.numpy())
+        return out, None, None, None
+
+@patch
+def moments(self: Codes,
+            cols: Tensor,  # feature numbers of g groups, `(g, s)`, padded
+            real: Tensor,  # False where `cols` is padding, `(g, s)`
+           ) -> tuple:  # of centred features: `(g s, g s)` sums of products; `(n, g)` squared lengths
+    "What `cka_matrix` is made of, from the entries alone."
+    (g, s), n = cols.shape, len(self); where = np.full(self.shape[1], -1, np.int32); where[cols[real].numpy()] = real.flatten().nonzero().flatten().numpy()
+    col = where[self.idx]; e = np.flatnonzero(col >= 0); col = col[e]; ends = np.searchsorted(e, self.ptr)
+    v, at, row = self.values[torch.from_numpy(e)], torch.from_numpy(col).long(), torch.from_numpy(np.repeat(np.arange(n), np.diff(ends)))
+    mean = v.new_zeros(g*s).index_add(0, at, v)/n
+    q = v.new_zeros(n*g).index_add(0, row*g + at//s, v*(v - 2*mean[at])).view(n, g) + mean.square().view(g, s).sum(1)
+    return _Gram.apply(v, ends, col, g*s) - n*mean[:, None]*mean, q
 
 # %% ../nbs/03b_sparse.ipynb #38d81d89
 ROWS = 512  # tokens whose pre-activations are in memory at a time
 
-def pieces(xc, W, b, products=None):
-    "Pre-activations, some tokens at a time, always in the same buffer: (first token, numpy array)."
-    n = len(xc); buf = torch.empty(min(ROWS, n), W.shape[1], dtype=W.dtype)
+def pieces(xc, W, products=None):
+    "Pre-activations without bias, some tokens at a time, always in the same buffer: (first token, numpy array `(d_sae, tokens)`)."
+    n, m = len(xc), W.shape[1]; buf = torch.empty(m*min(ROWS, n), dtype=W.dtype)
     if low := products not in (None, W.dtype): W = W.to(products)
     for a in range(0, n, ROWS):
-        out, x = buf[:min(ROWS, n - a)], xc[a:a + ROWS]
-        if low: torch.add(x.to(products) @ W, b, out=out)
-        else: torch.addmm(b, x, W, out=out)
+        x = xc[a:a + ROWS]; out = buf[:m*len(x)].view(m, len(x))
+        if low: out.copy_(W.T @ x.T.to(products))
+        else: torch.mm(W.T, x.T, out=out)
         yield a, out.numpy()
 
 # %% ../nbs/03b_sparse.ipynb #8835871f
 def collect(xc, W, b, bound, open=0, products=None):
     "All entries above a bound: numbers a token, features, values; None if something is not finite."
     counts, idx, val, no = [], [], [], np.empty(0, np.int32)
-    for _, pre in pieces(xc, W, b, products):
-        n = np.empty(len(pre), np.int64); spread(above, even(len(pre)), pre, bound, open, n, no, pre[0, :0])
+    for _, pre in pieces(xc, W, products):
+        n = np.empty(pre.shape[1], np.int64); cuts = even(len(n)); spread(above, cuts, pre, b.numpy(), bound, open, n, no, pre[0, :0])
         if n.min() < 0: return None
         i, v = np.empty(max(n.sum(), 1), np.int32), np.empty(max(n.sum(), 1), pre.dtype)
-        spread(above, even(len(pre)), pre, bound, open, n.cumsum() - n, i, v)
+        spread(above, cuts, pre, b.numpy(), bound, open, n.cumsum() - n, i, v)
         counts.append(n); idx.append(i[:n.sum()]); val.append(v[:n.sum()])
     return tuple(map(np.concatenate, (counts, idx, val)))
 
@@ -148,8 +175,8 @@ def batch_entries(xc, W, b, k, open=0, guess=0., products=None):
 class _Encode(torch.autograd.Function):
     "Values of the entries, and the gradients for encoder and biases. `codes` is where the entries are."
     @staticmethod
-    def forward(ctx, xc, W_enc, b_enc, b_dec, codes):
-        ctx.save_for_backward(xc, W_enc); ctx.codes = codes
+    def forward(ctx, xc, W_enc, b_enc, b_dec, codes, sink):
+        ctx.save_for_backward(xc, W_enc); ctx.codes, ctx.sink = codes, sink
         return codes.values
 
     @staticmethod
@@ -157,7 +184,8 @@ class _Encode(torch.autograd.Function):
         (xc, W_enc), c = ctx.saved_tensors, ctx.codes
         g = _np(g*(c.values > 0))
         gb = torch.from_numpy(np.bincount(c.idx, g, c.shape[1])).to(W_enc.dtype)
-        return None, c.weighted_rows(g, xc).T, gb, -(W_enc @ gb), None
+        if ctx.sink is not None: ctx.sink.append((c, g, _np(xc)))
+        return None, c.weighted_rows(g, xc).T if ctx.sink is None else None, gb, -(W_enc @ gb), None, None
 
 # %% ../nbs/03b_sparse.ipynb #12e86427
 @torch.no_grad()
@@ -169,7 +197,7 @@ def entries(sae: SAE,  # topk or batchtopk, in training
     c, n, W, b = sae.cfg, len(xc), sae.W_enc.detach(), sae.b_enc.detach()
     if c.activation == 'topk':
         idx, val, bad = np.zeros(n*c.k, np.int32), np.zeros(n*c.k, xc.numpy().dtype), np.zeros(ROWS, np.int64)
-        for a, pre in pieces(xc, W, b, products): spread(select, even(len(pre)), pre, c.k, idx, val, a, bad)
+        for a, pre in pieces(xc, W, products): spread(select, even(pre.shape[1]), pre, b.numpy(), c.k, idx, val, a, bad)
         return None if bad.any() else Codes(np.arange(n + 1)*c.k, idx, torch.from_numpy(val), c.d_sae)
     found = batch_entries(xc, W, b, c.k, c.open, sae.threshold.item(), products)
     if found is None: return None
@@ -208,9 +236,10 @@ def sparse_forward(sae: SAE,  # topk or batchtopk, on the CPU, in training
     "What `sae(x)` gives, with only the encoder's product dense."
     xc = (x - sae.b_dec).detach(); codes = entries(sae, xc, products)
     if codes is None: return sae(x)
-    values = _Encode.apply(xc, sae.W_enc, sae.b_enc, sae.b_dec, codes)
-    codes = Codes(codes.ptr, codes.idx, values, sae.cfg.d_sae)
-    return SparseOut(sae, x, codes @ sae.W_dec + sae.b_dec, codes)
+    codes.by_feature(); owed = getattr(sae, 'owed', {})                           # see `feature_rows`
+    values = _Encode.apply(xc, sae.W_enc, sae.b_enc, sae.b_dec, codes, owed.get('W_enc'))
+    full = codes.detach(); full.values = values
+    return SparseOut(sae, x, _Product.apply(values, sae.W_dec, full, owed.get('W_dec')) + sae.b_dec, full)
 
 def can_be_sparse(sae) -> bool:
     "Whether `sparse_forward` covers this SAE."
@@ -219,13 +248,27 @@ def can_be_sparse(sae) -> bool:
 
 # %% ../nbs/03b_sparse.ipynb #385cdbb9
 def feature_rows(sae: SAE):
-    "Keep the encoder in memory feature by feature, as the decoder is; its shape stays `(d_in, d_sae)`."
-    sae.W_enc.data = sae.W_enc.data.T.contiguous().T
+    "Keep the encoder in memory feature by feature, as the decoder is (its shape stays `(d_in, d_sae)`), and let gradients of both be owed to `adam_step`."
+    sae.W_enc.data = sae.W_enc.data.T.contiguous().T; sae.owed = dict(W_enc=[], W_dec=[])
     return sae
 
 def _rows(t): return (t.T if t.ndim == 2 and not t.is_contiguous() else t.contiguous().view(-1, t.shape[-1])).numpy()
 
 def _same_layout(t, p): return t if t.stride() == p.stride() else torch.empty_like(p).copy_(t)
+
+@patch
+def terms(self: Codes, w, rows): to, token, was = self.by_feature(); return to, token, w[was], rows
+
+def gradients(sae: SAE):
+    "For each parameter that has a gradient: what is owed, as arguments of `row_gradient`, and what there is. Whoever calls this has to pay."
+    owed = getattr(sae, 'owed', {})
+    for name, p in sae.named_parameters():
+        due, g = owed.get(name, []), None if p.grad is None else _same_layout(p.grad, p)
+        for c, w, r in due[1:]: more = c.weighted_rows(w, torch.from_numpy(r)); more = more if p.shape == more.shape else more.T; g = more if g is None else g + more
+        if not due and g is None: continue
+        d = _rows(p.detach()); none = np.zeros(len(d) + 1, np.int64), np.empty(0, np.int32), d[0, :0], d[:0]
+        yield p, (*(due[0][0].terms(*due[0][1:]) if due else none), d[:0] if g is None else _rows(g))
+        due.clear()
 
 # %% ../nbs/03b_sparse.ipynb #5998cfad
 @torch.no_grad()
@@ -234,18 +277,17 @@ def adam_step(sae: SAE,  # with gradients, after `feature_rows`
               clip: float,  # largest norm of the gradient; 0: no clipping
              ) -> Tensor:  # 0-d: the norm before clipping
     "`project_grad_`, `clip_grad_norm_`, `opt.step` and `constrain_` in two passes."
-    group, ps = opt.param_groups[0], [p for p in opt.param_groups[0]['params'] if p.grad is not None]
-    grads, total2, norms = [_same_layout(p.grad, p) for p in ps], 0., []
-    for p, g in zip(ps, grads):
-        g = _rows(g); w = _rows(p.detach()) if p is sae.W_dec else g[:0]; sq = np.empty(len(g), g.dtype)
-        spread(measure, even(len(g)), g, w, sq); total2 += sq.sum(dtype=np.float64)
+    group, todo, total2 = opt.param_groups[0], [], 0.
+    for p, terms in gradients(sae):
+        w = _rows(p.detach()); along, sq = np.empty(len(w), w.dtype), np.empty(len(w), w.dtype); todo.append((p, terms, along))
+        spread(measure, even(len(w)), *terms, w if p is sae.W_dec else w[:0], along, sq); total2 += sq.sum(dtype=np.float64)
     norm = total2**.5; c = min(clip/(norm + 1e-6), 1.) if clip else 1.
-    for p, g in zip(ps, grads):
+    for p, terms, along in todo:
         s, f = opt.state[p], p.detach().numpy().dtype.type
         if not s: s |= dict(step=torch.zeros(()), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
         s['step'] += 1; t, (b1, b2) = s['step'].item(), group['betas']
         for k in ('exp_avg', 'exp_avg_sq'): s[k] = _same_layout(s[k], p)
         with np.errstate(over='ignore'): args = [f(a) for a in (c if norm == norm else norm, group['lr']/(1 - b1**t), 1 - b1, 1 - b2, (1 - b2**t)**-.5, group['eps'])]
-        rows = _rows(p.detach()); spread(adam_rows, even(len(rows)), rows, _rows(g), _rows(s['exp_avg']), _rows(s['exp_avg_sq']), *args, p is sae.W_dec)
+        rows = _rows(p.detach()); spread(adam_rows, even(len(rows)), rows, *terms, along, _rows(s['exp_avg']), _rows(s['exp_avg_sq']), *args, p is sae.W_dec)
     if hasattr(sae, 'threshold'): sae.threshold.clamp_(min=0)
     return torch.tensor(norm)

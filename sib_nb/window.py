@@ -6,13 +6,12 @@
 __all__ = ['SlidingWindowMI']
 
 # %% ../nbs/01b_window.ipynb #5772d9f6
-import math
-
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 
 from .core import SIBError
+from .counts import add_joint, by_group, lists, put
 from .mi import histogram_edges
 
 # %% ../nbs/01b_window.ipynb #4836f173
@@ -49,21 +48,23 @@ def _check_length(self: SlidingWindowMI, n, what):
 # %% ../nbs/01b_window.ipynb #3a11d5bf
 @patch
 def update(self: SlidingWindowMI,
-           z,  # `(B, d_sae)` activations of B tokens, oldest first; any B
+           z,  # `(B, d_sae)` activations of B tokens, oldest first; any B. Or lists of the active features: `sparse.Codes`
           ):
     "Take in a batch of tokens; the oldest ones leave. Costs the copy of the batch, and nothing that grows with `window`."
-    d = len(self._current())
-    if z.ndim != 2 or z.shape[1] != d: raise SIBError(f'update got shape {tuple(z.shape)}; pass (batch, {d}), one column for every feature of the groups')
-    start, z = self.seen + max(0, len(z) - self.window), z.detach()[-self.window:]
-    if not z.sum(dtype=torch.double if z.dtype == torch.double else torch.float32).isfinite():
+    d, few = len(self._current()), hasattr(z, 'ptr')
+    if len(z.shape) != 2 or z.shape[1] != d: raise SIBError(f'update got shape {tuple(z.shape)}; pass (batch, {d}), one column for every feature of the groups')
+    if few and self.method == 'gaussian': z, few = z.dense(), False
+    v = (z.values if few else z).detach()
+    if not v.sum(dtype=torch.double if v.dtype == torch.double else torch.float32).isfinite():
         raise SIBError('update got NaN or Inf activations; lower the learning rate or check the inputs')
     if self.ring is None:
         self.ring = torch.zeros(self.window, d, dtype=torch.bool if self.method == 'gate' else torch.float32, device=z.device)
         self._reset()
-    rows = (start + torch.arange(len(z), device=self.ring.device)) % self.window
+    self.seen += len(z); skip = max(0, len(z) - self.window)
+    rows = (self.seen + torch.arange(skip - len(z), 0, device=self.ring.device)) % self.window
     self._evict(rows)
-    self.ring[rows] = (z > 0 if self.method == 'gate' else z.float()).to(self.ring.device)
-    self.seen = start + len(z)
+    if few: put(z.ptr, z.idx, v.numpy(), skip, rows.numpy(), self.ring.numpy())
+    else: self.ring[rows] = (v[skip:] > 0 if self.method == 'gate' else v[skip:].float()).to(self.ring.device)
 
 # %% ../nbs/01b_window.ipynb #dd6978c7
 @patch
@@ -85,7 +86,7 @@ def _reset(self: SlidingWindowMI):
     self.assignment = a = self._current(); dev = self.ring.device
     self.a, self.G = a.to(dev), int(a.max()) + 1
     W, G, q = self.window, self.G, self.width
-    self.counted, self.evicted = torch.zeros(W, dtype=torch.bool, device=dev), 0
+    self.counted, self.evicted, self.read = torch.zeros(W, dtype=torch.bool, device=dev), 0, None
     if self.method == 'gate':
         self.summary = torch.zeros(W, G, dtype=torch.int32, device=dev)
         self.hist = torch.zeros(G, int(torch.bincount(a).max()) + 1, dtype=torch.int32, device=dev)
@@ -108,11 +109,9 @@ def _projection(self: SlidingWindowMI):
 @patch
 def _summarise(self: SlidingWindowMI, rows):
     "Per token and group: the number of active features, or the summary vector."
-    x = self.ring[rows]
-    if self.method == 'gate':                          # only the few that are on
-        at, f = x.nonzero(as_tuple=True)
-        return torch.bincount(at*self.G + self.a[f], minlength=len(x)*self.G).view(len(x), self.G).int()
-    return torch.cat([(self.proj@b.double().T).T for b in x.split(256)])
+    if self.method == 'gaussian': return torch.cat([(self.proj@b.double().T).T for b in self.ring[rows].split(256)])
+    out = torch.zeros(len(rows), self.G, dtype=torch.int32); by_group(*lists(self.ring, rows), self.assignment.numpy(), out.numpy())
+    return out.to(self.ring.device)
 
 @patch
 def _design(self: SlidingWindowMI, rows):
@@ -126,9 +125,11 @@ def _design(self: SlidingWindowMI, rows):
 @patch
 def _add(self: SlidingWindowMI, rows, sign):
     "Rows enter (+1) or leave (-1) the sums."
-    for r in rows.split(8192):
-        x = self._design(r)
-        with torch.autocast(x.device.type, enabled=False): self.sums += sign*(x.mT@x)
+    if self.method == 'gate' and not self.sums.is_cuda: add_joint(self.summary.numpy(), rows.numpy(), self.edges.numpy(), sign, self.sums.numpy())
+    else:
+        for r in rows.split(8192):
+            x = self._design(r)
+            with torch.autocast(x.device.type, enabled=False): self.sums += sign*(x.mT@x)
     self.counted[rows] = sign > 0
 
 @patch
@@ -148,15 +149,10 @@ def _evict(self: SlidingWindowMI, rows):
 # %% ../nbs/01b_window.ipynb #3a23e9c9
 @patch
 def _move_edges(self: SlidingWindowMI):
-    "Read the edges off the histograms; count groups whose edges have moved again."
-    edges = histogram_edges(self.hist, self.width)
-    moved, old = (edges != self.edges).any(1).nonzero().flatten(), self.counted.nonzero().flatten()
-    self.edges = edges
-    if not len(moved) or not len(old): return
-    cols = (moved[:, None]*self.width + torch.arange(self.width, device=moved.device)).flatten()
-    with torch.autocast(moved.device.type, enabled=False):
-        joint = sum(x[:, cols].mT@x for x in (self._design(r) for r in old.split(8192)))
-    self.sums[cols] = joint; self.sums[:, cols] = joint.mT
+    "Read the edges off the histograms; if any has moved, count the old tokens again."
+    before, self.edges = self.edges, histogram_edges(self.hist, self.width)
+    old = self.counted.nonzero().flatten()
+    if len(old) and not torch.equal(before, self.edges): self.sums.zero_(); self._add(old, 1)
 
 @patch
 def _sync(self: SlidingWindowMI):
@@ -164,7 +160,8 @@ def _sync(self: SlidingWindowMI):
     self._check_length(self.n, 'a window')
     if not torch.equal(self._current(), self.assignment): self._reset()
     new = (~self.counted[:self.n]).nonzero().flatten()
-    if len(new): self.summary[new] = self._summarise(new); self._tally(new, 1)
+    if not len(new): return
+    self.summary[new] = self._summarise(new); self._tally(new, 1); self.read = None
     if self.method == 'gate': self._move_edges()
     self._add(new, 1)
 
@@ -173,17 +170,17 @@ def _sync(self: SlidingWindowMI):
 def mi(self: SlidingWindowMI) -> torch.Tensor:  # `(G, G)` double: nats, symmetric, zero on the diagonal (see `entropies`)
     "All pairs. Unclamped: around 0 for independent groups, sometimes below it."
     self._sync()
-    out = self._gate_mi() if self.method == 'gate' else self._gaussian_mi()
-    return ((out + out.mT)/2).fill_diagonal_(0)
+    if self.read is None:                                             # else nothing has changed since it was last asked for
+        out = self._gate_mi() if self.method == 'gate' else self._gaussian_mi()
+        self.read = ((out + out.mT)/2).fill_diagonal_(0)
+    return self.read.clone()
 
 @patch
 def _gate_mi(self: SlidingWindowMI):
-    G, q, n, c = self.G, self.width, self.n, self.sums.double()
-    p = c.diagonal().view(G, q); xlogx = lambda t: torch.xlogy(t, t)
-    blocks = lambda t: t.view(G, q, G, q).sum((1, 3))
-    own, cells = xlogx(p).sum(1), (p > 0).sum(1)
-    mi = (blocks(xlogx(c)) - own[:, None] - own + n*math.log(n))/n
-    return mi - (blocks((c > 0).double()) - cells[:, None] - cells + 1)/(2*n) if self.correct else mi
+    G, q, n, c = self.G, self.width, self.n, self.sums.int()
+    k = torch.arange(n + 1, dtype=torch.double, device=c.device); h = torch.xlogy(k, k)/n - (k > 0)/(2*n)*self.correct
+    own = h[c.diagonal()].view(G, q).sum(1)
+    return h[c.view(G, q, G, q).transpose(1, 2).reshape(G, G, q*q)].sum(2) - own[:, None] - own + h[n]
 
 # %% ../nbs/01b_window.ipynb #53871cf0
 @patch
