@@ -178,7 +178,7 @@ def mi(self: SlidingWindowMI) -> torch.Tensor:  # `(G, G)` double: nats, symmetr
 @patch
 def _gate_mi(self: SlidingWindowMI):
     G, q, n, c = self.G, self.width, self.n, self.sums.int()
-    k = torch.arange(n + 1, dtype=torch.double, device=c.device); h = torch.xlogy(k, k)/n - (k > 0)/(2*n)*self.correct
+    k = torch.arange(n + 1, dtype=torch.double, device=c.device); h = (torch.xlogy(k, k) - .5*(k > 0)*self.correct)/n
     own = h[c.diagonal()].view(G, q).sum(1)
     return h[c.view(G, q, G, q).transpose(1, 2).reshape(G, G, q*q)].sum(2) - own[:, None] - own + h[n]
 
