@@ -1,4 +1,4 @@
-# make figures   set up, run the quick study on the embedded model, draw everything
+# make figures   set up, draw the figures of the committed results into figures/, run the quick study on the embedded model, draw it into figures/quick/
 # make study     the same with every run and all seeds (hours; resumes where it stopped)
 # make test      set up, check that nothing is out of sync, run every notebook's tests
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
@@ -32,8 +32,9 @@ $(VENV)/installed: requirements.txt overrides.txt setup.py settings.ini
 	@touch $@
 
 figures: setup
-	@$(BIN)/sib_run --study quick --force
 	@$(BIN)/sib_figures
+	@$(BIN)/sib_run --study quick
+	@$(BIN)/sib_figures --results data/quick --out figures/quick --note "quick study: one seed, 200 steps, few questions"
 
 study: setup
 	@$(BIN)/sib_run --study full
