@@ -18,7 +18,7 @@ class Run:
     about: str  # one sentence
     sae: dict = field(default_factory=dict)  # fields of `SAEConfig`
     train: dict = field(default_factory=dict)  # fields of `TrainConfig`
-    knowledge: dict = field(default_factory=dict)  # of the knowledge group: n features, rate, size, options of `train_reader`; empty: none
+    knowledge: dict = field(default_factory=dict)  # of the knowledge groups: n features each, a rate for each, orders of the options, size, options of `train_reader`; empty: none
     group_size: int = 32  # features a group, at the start
     expansion: int | None = None  # d_sae / d_in; None: as in `SHARED`
     peer: dict = field(default_factory=dict)  # trained by SAELens: arch and further options of `train_peer`; empty: by us
@@ -30,8 +30,8 @@ RUNS = dict(
     baseline=Run('Baseline', 'A plain top-k SAE; its groups of 32 neighbouring features are only looked at.'),
     optimized_groups=Run('Optimized groups', 'Groups of 32, their dependence in the loss, and adaptation: merge, split, reassign.',
                          train=dict(beta=.3, n_pairs=64, adapt_every=100)),
-    knowledge_aware=Run('Knowledge-aware', 'Dependence between groups in the loss, and one group planted with a reader of the forget domain.',
-                        sae=dict(activation='batchtopk', open=8), train=dict(beta=.3, n_pairs=64), knowledge=dict(n=8, rate=.005)))
+    knowledge_aware=Run('Knowledge-aware', 'Dependence between groups in the loss, and two groups planted with a reader of the forget domain, one strict, one loose.',
+                        sae=dict(activation='batchtopk', open=16), train=dict(beta=.3, n_pairs=64), knowledge=dict(n=8, rate=(.005, .02), orders=4)))
 
 MAIN = tuple(RUNS)  # these have controls beside them
 RUNS['baseline_batchtopk'] = Run('Baseline, BatchTopK', 'A plain BatchTopK SAE.', sae=dict(activation='batchtopk'))
@@ -61,9 +61,9 @@ def _without(title, about, **change):
 
 RUNS |= dict(
     ours_no_mi=_without('Ours, no MI term', 'knowledge_aware without the dependence term.', train={}),
-    ours_unspecialised=_without('Ours, not specialised', 'knowledge_aware whose features are not made to specialise.', knowledge=dict(n=8, rate=.005, specialise=0.)),
+    ours_unspecialised=_without('Ours, not specialised', 'knowledge_aware whose features are not made to specialise.', knowledge=dict(RUNS['knowledge_aware'].knowledge, specialise=0.)),
     ours_competing=_without('Ours, competing', 'knowledge_aware whose group competes for the k places.', sae=dict(activation='batchtopk')),
-    ours_one_feature=_without('Ours, one feature', 'knowledge_aware with one planted feature.', sae=dict(activation='batchtopk', open=1), knowledge=dict(n=1, rate=.005)),
+    ours_one_feature=_without('Ours, one feature', 'knowledge_aware with one planted feature.', sae=dict(activation='batchtopk', open=1), knowledge=dict(n=1, rate=.005, orders=4)),
     knowledge_penalty=_without('Knowledge penalty', 'Nothing planted: the first group is rewarded for the domain, the others punished for it.',
                                sae={}, train=dict(beta=.3, n_pairs=64, gamma=.3), knowledge={}))
 

@@ -9,6 +9,7 @@ __all__ = ['BENCHMARKS', 'BATTERY', 'Benchmark', 'known_questions', 'asked', 'ca
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import json
+import random
 import time
 import zlib
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ import pandas as pd
 import torch
 
 from .core import SIBError, atomic, data_dir, fast_bf16, load_json, save_json, seed_everything, versions
-from .data import FORGET, RETAIN, load_corpus, load_mcq, mcq_prompts, passages
+from .data import FORGET, ORDERS, RETAIN, load_corpus, load_mcq, mcq_prompts, passages
 from .extraction import ActivationStore, resid
 from .groups import Groups
 from .interventions import battery, best, random_twins, records, sweep
@@ -106,6 +107,12 @@ def _plain(cfg, expansion):
     "What a result depends on, as it is after a trip through JSON."
     return json.loads(json.dumps({k: v for k, v in asdict(cfg).items() if k not in ('log_every', 'ckpt_every') and (k, v) != ('amp', 'auto')})) | dict(expansion=expansion)
 
+def _configured(p, seed, expansion, train):
+    "Training config, d_sae / d_in, and all that a result depends on."
+    expansion, cfg = expansion or p.expansion or SHARED['expansion'], TrainConfig(**{**SHARED['train'], **p.train, 'seed': seed, **train})
+    what = dict(sae={**SHARED['sae'], **p.sae}, knowledge=p.knowledge) | (dict(peer=p.peer) if p.peer else {})
+    return cfg, expansion, _plain(cfg, expansion) | json.loads(json.dumps(what))
+
 def _done(file, config):
     "The result in `file`, None if there is none; one made with other options is an error."
     if not file.exists(): return None
@@ -115,21 +122,32 @@ def _done(file, config):
     if differs: raise SIBError(f'{file} was made with {differs[0]}={old["config"].get(differs[0])!r}; pass force=True (--force) to replace it, or another folder')
     return old
 
+def _written(out, ident, result, history):
+    "The result, saved, with the history beside it."
+    result |= dict(versions=versions(), history=f'{ident}.history.jsonl')
+    with atomic(out/result['history']) as t: t.write_text(''.join(json.dumps(r) + '\n' for r in history))
+    save_json(out/f'{ident}.json', result)
+    return result
+
 # %% ../nbs/11_runs.ipynb #93cf9c8b
-def partition(d_sae: int, size: int, open: int = 0) -> Groups:  # the groups at the start
-    "Neighbours in groups of `size`; the `open` features, if any, are a group of their own, the first."
-    rest = torch.arange(d_sae-open)//size
-    return Groups(torch.cat([torch.zeros(open, dtype=torch.long), rest+1]) if open else rest)
+def partition(d_sae: int, size: int, open: int = 0, each: int = 8) -> Groups:  # the groups at the start
+    "Neighbours in groups of `size`; the `open` features, if any, come first, in groups of `each`."
+    first = torch.arange(open)//each
+    return Groups(torch.cat([first, torch.arange(d_sae-open)//size + (int(first[-1])+1 if open else 0)]))
 
 # %% ../nbs/11_runs.ipynb #8cd3d33d
-def lessons(lm, rows: list, layer: int, forget, texts=(), labels=(), progress: bool = False):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
-    "What a reader learns from: questions, whose subjects in `forget` are subject 0, and documents with labels (1 forget)."
+def _in_order(r, o): return dict(r, choices=[r['choices'][i] for i in o], answer=list(o).index(r['answer']))
+
+def lessons(lm, rows: list, layer: int, forget, texts=(), labels=(), orders: int = 1, keep: float = 1., seed: int = 0, progress: bool = False):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
+    "What a reader learns from: questions in `orders` orders of their options, of whose tokens before the last a share is kept, and documents with labels (1 forget)."
+    g, rows = torch.Generator().manual_seed(seed), [_in_order(r, o) for o in (ORDERS[0], *random.Random(seed).sample(ORDERS[1:], orders-1)) for r in rows]
     names = list(dict.fromkeys(r['subject'] for r in rows if r['subject'] not in forget))
     of = torch.tensor([1+names.index(r['subject']) if r['subject'] in names else 0 for r in rows])
     x, subject, answer = [], [], []
     for h, mask, index in prepare_questions(lm, rows, layer).batches:
         live = mask.bool(); live[:, 0] = False
         end = torch.zeros_like(live); end[torch.arange(len(h)), mask.sum(1)-1] = True
+        live &= end | (torch.rand(live.shape, generator=g) < keep).to(live.device)
         x.append(h[live].cpu()); subject.append(of[index].to(mask.device)[:, None].expand_as(mask)[live].cpu()); answer.append(end[live].cpu())
     if texts:
         docs = resid(lm, texts, layer, labels, progress=progress)
@@ -137,15 +155,16 @@ def lessons(lm, rows: list, layer: int, forget, texts=(), labels=(), progress: b
     return torch.cat(x), torch.cat(subject), torch.cat(answer)
 
 def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cross-entropy of the reader, nats a lesson
-    "Plant a reader in the first features of `sae`, and hold it there."
-    o = dict(options); rate, size = o.pop('rate'), o.pop('size', .5)
+    "Plant a reader in the first features of `sae`, once for every rate, and hold it there."
+    o = dict(options); rates, size, orders = o.pop('rate'), o.pop('size', .5), o.pop('orders', 1)
     texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
     rows = calibration_rows(lm, bench, progress)
-    x, subject, answer = lessons(lm, sum(rows, []), layer, {r['subject'] for r in rows[0]}, texts[:n_docs], labels[:n_docs], progress)
-    at = answer & (subject > 0)
-    reader = at_rate(train_reader(x, subject, answer, seed=seed, progress=progress, **o), x[at], max(rate, 1/max(int(at.sum()), 2)), subject[at])
-    plant(sae, reader, range(len(reader.b)), x[answer & (subject == 0)], size, torch.Generator().manual_seed(seed))
-    hold(sae, range(len(reader.b)))
+    x, subject, answer = lessons(lm, sum(rows, []), layer, {r['subject'] for r in rows[0]}, texts[:n_docs], labels[:n_docs], orders, 1/orders, seed, progress)
+    at, g, reader = answer & (subject > 0), torch.Generator().manual_seed(seed), train_reader(x, subject, answer, seed=seed, progress=progress, **o)
+    n, rates = len(reader.b), (rates,) if isinstance(rates, float) else rates
+    for i, rate in enumerate(rates):
+        plant(sae, at_rate(reader, x[at], max(rate, 1/max(int(at.sum()), 2)), subject[at]), range(i*n, (i+1)*n), x[answer & (subject == 0)], size, g)
+    hold(sae, range(n*len(rates)))
     return reader.ce
 
 # %% ../nbs/11_runs.ipynb #cff9d0ca
@@ -254,10 +273,8 @@ def run(name: str,  # a key of `RUNS`
        ) -> dict:  # the result, as saved
     "Train and evaluate one SAE."
     p, bench, out = preset(name), _benchmark(forget), Path(out or data_dir()/'results')
-    expansion = expansion or p.expansion or SHARED['expansion']
-    cfg = TrainConfig(**{**SHARED['train'], **p.train, 'seed': seed, **train})
     layer, slug = bench.layer if layer is None else layer, _slug(model if isinstance(model, str) else model.name)
-    ident, config = f'{name}-{slug}-{forget}-L{layer}-s{seed}', _plain(cfg, expansion) | json.loads(json.dumps(dict(sae={**SHARED['sae'], **p.sae}, knowledge=p.knowledge) | (dict(peer=p.peer) if p.peer else {})))
+    ident, (cfg, expansion, config) = f'{name}-{slug}-{forget}-L{layer}-s{seed}', _configured(p, seed, expansion, train)
     say = print if progress else (lambda *a, **k: None)
     if not force and (old := _done(out/f'{ident}.json', config)): say(f'{ident}: already there, {summary(old)}; --force runs it again'); return old
     say(f'{ident}: {p.title}')
@@ -268,15 +285,12 @@ def run(name: str,  # a key of `RUNS`
         sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log)
         if eval_model is not None: _streams.clear(); lm = load_model(eval_model) if isinstance(eval_model, str) else eval_model
         result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in MAIN, progress)   # controls beside the main runs
-    result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam,
-                   config=config, versions=versions(), history=f'{ident}.history.jsonl')
-    with atomic(out/result['history']) as t: t.write_text(''.join(json.dumps(r) + '\n' for r in history))
-    save_json(out/f'{ident}.json', result)
+    result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam, config=config)
     say(f'{ident}: FVU {info["metrics"]["fvu"]:.3f}, ' + summary(result))
-    return result
+    return _written(out, ident, result, history)
 
 # %% ../nbs/11_runs.ipynb #dfe77c2a
-BATTERY = dict(n_features=(10, 50), n_groups=(1, 2), strengths=(5, 10, 20), percentiles=(99,), ranks=(None,))   # settings to choose from
+BATTERY = dict(n_features=(10, 50), n_groups=(1, 2), strengths=(5, 20, 80), percentiles=(97, 99), ranks=(None,))   # settings to choose from
 
 def evaluate(model, sae, groups, layer: int, bench: Benchmark, seed: int = 0, control: bool = True, progress: bool = True) -> dict:  # parts of a result
     "SAEBench's unlearning and sparse probing of one SAE, the loss it recovers, the best of each way to intervene, and controls."
