@@ -124,8 +124,7 @@ class Job(NamedTuple):
 @torch.no_grad()
 def rerun(model, questions: Questions,  # from `prepare_questions`
           plan,  # called with (h, mask) of a batch; returns jobs, and a function from a list of jobs to edited residual streams `(jobs, seq, d_model)`
-          n_settings: int,
-          base: np.ndarray,  # from `ask`: the answers without intervention, `(n, 4)`
+          n_settings: int, base: np.ndarray,  # how many settings; from `ask`: the answers without intervention, `(n, 4)`
           batch_size: int = 128,  # jobs at a time
           keep=None,  # called after each batch with (log-probabilities so far, which questions were asked `(n,)`); says which settings to go on with, `(n_settings,)`
           progress: bool = False) -> np.ndarray:  # log-probabilities of the letters, `(n_settings, n, 4)`; where a setting was given up, those of `base`
