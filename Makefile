@@ -3,7 +3,7 @@
 # make test      set up, check that nothing is out of sync, run every notebook's tests
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
 # make bench     install the peers that training speed is compared with, and run that benchmark (15c_training_speed; long)
-# make lab       set up, open JupyterLab on the notebooks
+# make lab       set up, open JupyterLab on the notebooks (options for it: make lab ARGS="--no-browser --port 8889"; as root, say in a container: ARGS=--allow-root)
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
 PYTHON ?= python3.11
 VENV := .venv
@@ -51,7 +51,7 @@ browser-test: setup
 	@$(BIN)/python tools/browser_test.py
 
 lab: setup
-	@cd nbs && $(BIN)/jupyter lab
+	@cd nbs && $(BIN)/jupyter lab $(ARGS)
 
 # for those who change notebooks: run them in fresh kernels (NB=part of a name for some), export, clean, rebuild README.md and API.md
 notebooks: setup
