@@ -173,7 +173,7 @@ def _plan(ivs, sae):
 def _settings(ivs):
     "The table's columns that say what was done."
     g = [iv.guard or Guard((), math.nan, percentile=math.nan) for iv in ivs]
-    return pd.DataFrame([dict(method=iv.method, kind=iv.kind, where=iv.where, n_features=len(iv.features), strength=iv.strength, rank=iv.rank, units='scale' if iv.unit else 'raw',
+    return pd.DataFrame([dict(method=iv.method, kind=iv.kind, where=iv.where, n_features=len(iv.features), features=' '.join(map(str, iv.features)), strength=iv.strength, rank=iv.rank, units='scale' if iv.unit else 'raw',
                               guard=g.statistic if iv.guard else '', percentile=g.percentile, threshold=g.threshold) for iv, g in zip(ivs, g)])
 
 def _halves(task, heldout, split_seed):
