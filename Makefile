@@ -1,9 +1,9 @@
-# make figures   set up, run the quick study on the embedded model, draw everything
+# make figures   set up, draw the figures of the committed results into figures/, run the quick study on the embedded model, draw it into figures/quick/
 # make study     the same with every run and all seeds (hours; resumes where it stopped)
 # make test      set up, check that nothing is out of sync, run every notebook's tests
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
 # make bench     install the peers that training speed is compared with, and run that benchmark (15c_training_speed; long)
-# make lab       set up, open JupyterLab on the notebooks
+# make lab       set up, open JupyterLab on the notebooks (options for it: make lab ARGS="--no-browser --port 8889"; as root, say in a container: ARGS=--allow-root)
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
 PYTHON ?= python3.11
 VENV := .venv
@@ -32,8 +32,9 @@ $(VENV)/installed: requirements.txt overrides.txt setup.py settings.ini
 	@touch $@
 
 figures: setup
-	@$(BIN)/sib_run --study quick --force
 	@$(BIN)/sib_figures
+	@$(BIN)/sib_run --study quick
+	@$(BIN)/sib_figures --results data/quick --out figures/quick --note "quick study: one seed, 200 steps, few questions"
 
 study: setup
 	@$(BIN)/sib_run --study full
@@ -50,7 +51,7 @@ browser-test: setup
 	@$(BIN)/python tools/browser_test.py
 
 lab: setup
-	@cd nbs && $(BIN)/jupyter lab
+	@cd nbs && $(BIN)/jupyter lab $(ARGS)
 
 # for those who change notebooks: run them in fresh kernels (NB=part of a name for some), export, clean, rebuild README.md and API.md
 notebooks: setup

@@ -29,7 +29,7 @@ from .data import FORGET, LETTERS, ORDERS, load_mcq, mcq_prompt, mcq_prompts
 from .interventions import Guard, Intervention, apply
 from .model import answer_logprobs
 from .questions import bootstrap_interval, fast_products, heldout_mask, letter_entropy
-from .selection import group_features, rank_groups, top_ratio
+from .selection import Evidence
 from .unlearning import hook_layer
 
 # %% ../nbs/09d_attacks.ipynb #34141d5d
@@ -325,13 +325,11 @@ def plot_attacks(table):  # from `attack_battery`; the matplotlib figure
 
 # %% ../nbs/09d_attacks.ipynb #36e6d300
 def rebuild(record: dict,  # an entry of `interventions` in a run's result
-            ev, groups=None) -> Intervention:  # ev: `evidence` on the calibration data of that run
-    "The intervention that a result speaks of. Errors: `SIBError` for other methods than group clamps and DSG, or if the features do not add up."
-    method, n = record['method'], int(record['n_features'] or 0)
-    if record['kind'] != 'clamp' or not (method == 'DSG' or method.startswith('group')): raise SIBError(f'{method} cannot be made again from its record; choose a group clamp or DSG')
-    order = rank_groups(ev, .3) if groups is not None else ()
-    tries = [top_ratio(ev, 50)[:n]] if method == 'DSG' else [group_features(groups, order[:j]) for j in range(1, len(order)+1)]
-    f = next((f for f in tries if len(f) == n), None)
-    if f is None: raise SIBError(f'{method} on {n} features: no choice of groups has that many; is this the SAE of that result?')
-    unit = tuple(ev.scale[f]); guard = record['guard'] and Guard(f, record['threshold'], record['guard'], unit, record['percentile'])
-    return Intervention('clamp', f, record['strength'], record['where'], guard or None, unit, method=method)
+            ev: Evidence) -> Intervention:  # ev: `evidence` on the calibration data of that run
+    "The intervention that a result speaks of. Errors: `SIBError` if no setting was admissible, or if the SAE is another one."
+    if not record['features']: raise SIBError(f"{record['method']}: no setting was admissible, so there is nothing to make again")
+    f = tuple(map(int, record['features'].split()))
+    if max(f) >= len(ev.scale): raise SIBError(f"{record['method']} uses feature {max(f)}, this SAE has {len(ev.scale)}; is it the SAE of that result?")
+    unit = tuple(ev.scale[list(f)]) if record['units'] == 'scale' else ()
+    guard = Guard(f, record['threshold'], record['guard'], unit, record['percentile']) if record['guard'] else None
+    return Intervention(record['kind'], f, record['strength'], record['where'], guard, unit, record['rank'] and int(record['rank']), method=record['method'])

@@ -21,7 +21,7 @@ from .core import SIBError, atomic, data_dir, figures_dir, load_json
 from .dynamics import plot_convergence
 from .figures import PALETTE, STYLE, load_results, ways
 from .inside import replay
-from .presets import QUICK, RUNS, preset
+from .presets import MAIN, RUNS, preset
 from .runs import partition
 from .unlearning import gate_curve
 
@@ -29,7 +29,7 @@ from .unlearning import gate_curve
 def main_runs(results) -> list:  # names, in the order of `RUNS`
     "The runs that lines are drawn for: the main ones and the peers."
     have = set(results.run)
-    return [r for r in RUNS if r in have and (r in QUICK or r == 'baseline_batchtopk' or RUNS[r].peer)]
+    return [r for r in RUNS if r in have and (r in MAIN or r == 'baseline_batchtopk' or RUNS[r].peer)]
 
 def gate_curves(results: pd.DataFrame,  # from `load_results`
                ) -> pd.DataFrame:  # one row a run, seed and gate; columns of `gate_curve`
@@ -133,12 +133,14 @@ NEEDS = dict(attacks=('attacks.json',), layer_sweep=('layer_sweep.json', 'reader
 
 def save_figures(results: pd.DataFrame,  # from `load_results`
                  out=None,  # default `figures`
+                 note: str = '',  # at the foot of every figure
                 ) -> list:  # paths written
     "Draw every figure as a PNG."
     out, paths = Path(out or figures_dir()), []
     for name, draw in FIGURES.items():
         if not all(_saved(results, n).exists() for n in NEEDS.get(name, ())): continue      # not part of the quick study
         fig = draw(results)
+        if note: fig.text(.99, .005, note, ha='right', va='bottom', fontsize=7, color='.4')
         with atomic(out/f'{name}.png') as t: fig.savefig(t, format='png', dpi=STYLE['savefig.dpi'])
         plt.close(fig); paths.append(out/f'{name}.png')
     return paths
@@ -148,7 +150,8 @@ def main(argv=None):
     p = argparse.ArgumentParser('sib_figures', description='Draw the figures from saved results.')
     p.add_argument('--results', help='folder with result files (default: data/results)')
     p.add_argument('--out', help='folder for the figures (default: figures)')
+    p.add_argument('--note', default='', help='a line at the foot of every figure')
     a = p.parse_args(argv)
     import matplotlib; matplotlib.use('agg')
-    try: print('\n'.join(map(str, save_figures(load_results(a.results), a.out))))
+    try: print('\n'.join(map(str, save_figures(load_results(a.results), a.out, a.note))))
     except SIBError as e: print(f'sib_figures: {e}', file=sys.stderr); sys.exit(2)

@@ -9,6 +9,7 @@ __all__ = ['GROUP_TERMS', 'group_energy', 'group_dropout', 'competition', 'atten
 # %% ../nbs/04b_group_terms.ipynb #ad3ed47a
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .core import SIBError
@@ -166,7 +167,7 @@ def direction_similarity(W_dec: Tensor,  # decoder with unit rows, `(d_sae, d_in
     sq = total.square().sum(1) - member*(2*(W_dec @ total.T) - 1)
     return torch.where(sq > 1e-8, dot/sq.clamp(min=1e-8).sqrt(), 0.)
 
-# %% ../nbs/04b_group_terms.ipynb #f541eaff
+# %% ../nbs/04b_group_terms.ipynb #b2454cc4
 class SimilarityGroups:
     "Let a partition follow the directions that features write, in place, with every change logged in `.events`."
     def __init__(self,
@@ -180,29 +181,31 @@ class SimilarityGroups:
         self.groups, self.every, self.margin, self.min_size, self.max_size = groups, every, margin, min_size, max_size
         self.max_moves, self.events = max(8, groups.d_sae//8) if max_moves is None else max_moves, []
 
-    @torch.no_grad()
-    def step(self,
-             step: int,  # the training step, for `every` and the log
-             W_dec: Tensor,  # decoder with unit rows, `(d_sae, d_in)`
-            ) -> list:  # events of this step, also appended to `.events`
-        "At a check, move the features with most to gain; between two groups in one direction only."
-        if step % self.every: return []
-        a = self.groups.assignment; s = direction_similarity(W_dec.detach().cpu().float(), a)
-        best, to = s.max(1); gain = best - s[torch.arange(len(a)), a] - self.margin
-        sizes, flow, moves = self.groups.sizes, {}, {}
-        for i in gain.argsort(descending=True, stable=True).tolist():
-            g, h = int(a[i]), int(to[i])
-            if gain[i] <= 0 or sum(map(len, moves.values())) >= self.max_moves: break
-            if sizes[g] <= self.min_size or sizes[h] >= self.max_size or flow.setdefault(frozenset((g, h)), (g, h)) != (g, h): continue
-            sizes[g] -= 1; sizes[h] += 1; moves.setdefault((g, h), []).append(i)
-        for (g, h), m in moves.items(): self.groups.reassign(m, h)
-        new = [dict(step=int(step), kind='similarity', groups=[g, h], result=[g, h], features=m, cosine=(gain[m].mean() + self.margin).item(),
-                    n_groups=self.groups.n_groups) for (g, h), m in moves.items()]
-        self.events += new
-        return new
-
     def state_dict(self) -> dict: return dict(events=list(self.events))
     def load_state_dict(self, state: dict): self.events = list(state['events'])
+
+# %% ../nbs/04b_group_terms.ipynb #f541eaff
+@patch
+@torch.no_grad()
+def step(self: SimilarityGroups,
+         step: int,  # the training step, for `every` and the log
+         W_dec: Tensor,  # decoder with unit rows, `(d_sae, d_in)`
+        ) -> list:  # events of this step, also appended to `.events`
+    "At a check, move the features with most to gain; between two groups in one direction only."
+    if step % self.every: return []
+    a = self.groups.assignment; s = direction_similarity(W_dec.detach().cpu().float(), a)
+    best, to = s.max(1); gain = best - s[torch.arange(len(a)), a] - self.margin
+    sizes, flow, moves = self.groups.sizes, {}, {}
+    for i in gain.argsort(descending=True, stable=True).tolist():
+        g, h = int(a[i]), int(to[i])
+        if gain[i] <= 0 or sum(map(len, moves.values())) >= self.max_moves: break
+        if sizes[g] <= self.min_size or sizes[h] >= self.max_size or flow.setdefault(frozenset((g, h)), (g, h)) != (g, h): continue
+        sizes[g] -= 1; sizes[h] += 1; moves.setdefault((g, h), []).append(i)
+    for (g, h), m in moves.items(): self.groups.reassign(m, h)
+    new = [dict(step=int(step), kind='similarity', groups=[g, h], result=[g, h], features=m, cosine=(gain[m].mean() + self.margin).item(),
+                n_groups=self.groups.n_groups) for (g, h), m in moves.items()]
+    self.events += new
+    return new
 
 # %% ../nbs/04b_group_terms.ipynb #2f9a6d83
 def _rest(x, x_hat): return (x - x_hat).square().sum() / (x - x.mean(0)).square().sum()

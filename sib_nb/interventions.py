@@ -173,7 +173,7 @@ def _plan(ivs, sae):
 def _settings(ivs):
     "The table's columns that say what was done."
     g = [iv.guard or Guard((), math.nan, percentile=math.nan) for iv in ivs]
-    return pd.DataFrame([dict(method=iv.method, kind=iv.kind, where=iv.where, n_features=len(iv.features), strength=iv.strength, rank=iv.rank, units='scale' if iv.unit else 'raw',
+    return pd.DataFrame([dict(method=iv.method, kind=iv.kind, where=iv.where, n_features=len(iv.features), features=' '.join(map(str, iv.features)), strength=iv.strength, rank=iv.rank, units='scale' if iv.unit else 'raw',
                               guard=g.statistic if iv.guard else '', percentile=g.percentile, threshold=g.threshold) for iv, g in zip(ivs, g)])
 
 def _halves(task, heldout, split_seed):
@@ -269,9 +269,9 @@ def battery(sae, task, groups=None,  # a `Groups`; without it no group methods
         add('conditional clamp', 'clamp', rare[:n], where='prompt')
         mine = guards(ratio[:n]) if len(ratio) else ()
         add('DSG', 'clamp', ratio[:n], guards=mine); out += [Intervention('clamp', ratio[:n], m, guard=g, method='DSG, raw') for g in mine for m in raw]
-    for n in n_groups if groups is not None else ():
-        f = group_features(groups, rank_groups(ev, budget)[:n])
-        if not len(f): continue
+    order = rank_groups(ev, budget) if groups is not None else ()
+    for which in [order[:n] for n in n_groups] + [order[i:i+1] for i in range(1, max(n_groups, default=0))]:   # the best together, and each alone
+        if not len(f := group_features(groups, which)): continue
         both = guards(f, 'fraction') + guards(f, 'activity')
         add('group clamp', 'clamp', f); add('group proportional', 'proportional', f); add('group clamp + guard', 'clamp', f, guards=both); add('group conditional + guard', 'clamp', f, where='prompt', guards=both)
         add('group projection', 'project', f, (1., 2.), ranks=ranks); add('group projection + guard', 'project', f, (1., 2.), 'prompt', both, ranks)

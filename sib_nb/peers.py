@@ -47,6 +47,17 @@ class _Log:
     def __iter__(self): return self
     def __next__(self): return next(self.batches).x
 
+# %% ../nbs/10b_peers.ipynb #30a58baa
+def _opened(sae) -> SAE:
+    "An SAE of SAELens' as one of ours, with decoder rows of unit length."
+    import sae_lens
+    with tempfile.TemporaryDirectory() as tmp:
+        sae.save_inference_model(Path(tmp)/'peer')
+        done = sae_lens.SAE.load_from_disk(str(Path(tmp)/'peer')); done.fold_W_dec_norm()
+        if hasattr(done.cfg, 'rescale_acts_by_decoder_norm'): done.cfg.rescale_acts_by_decoder_norm = False   # the norms are one now
+        done.save_model(Path(tmp)/'folded')
+        return SAE.load(Path(tmp)/'folded')
+
 # %% ../nbs/10b_peers.ipynb #842ab9a8
 def train_peer(arch: str, batches,  # iterator of `Batch(x, y)`
                d_in: int, d_sae: int, k: int = 16, steps: int = 600, batch_size: int = 2048, lr: float = 1e-3,
@@ -55,7 +66,6 @@ def train_peer(arch: str, batches,  # iterator of `Batch(x, y)`
                log_every: int = 10,  # steps between rows of the history
                progress: bool = False) -> tuple:  # the trained `SAE`, and its history: dicts of step, tokens, seconds, loss, fvu, l0
     "Let SAELens train an SAE, and open the result as one of ours."
-    import sae_lens
     from sae_lens.config import LoggingConfig, SAETrainerConfig
     from sae_lens.registry import get_sae_training_class
     from sae_lens.training.activation_scaler import ActivationScaler
@@ -75,12 +85,7 @@ def train_peer(arch: str, batches,  # iterator of `Batch(x, y)`
         trainer.step = step
         with mock.patch(f'{SAETrainer.__module__}.tqdm', bar), mock.patch(f'{ActivationScaler.__module__}.tqdm', bar): trainer.fit()
     if not torch.isfinite(torch.tensor(rows[-1]['loss'])): raise SIBError(f'{arch} diverged: its loss is {rows[-1]["loss"]}; lower lr (now {lr})')
-    with tempfile.TemporaryDirectory() as tmp:
-        trainer.sae.save_inference_model(Path(tmp)/'peer')
-        done = sae_lens.SAE.load_from_disk(str(Path(tmp)/'peer')); done.fold_W_dec_norm()
-        if hasattr(done.cfg, 'rescale_acts_by_decoder_norm'): done.cfg.rescale_acts_by_decoder_norm = False   # the norms are one now
-        done.save_model(Path(tmp)/'folded')
-        return SAE.load(Path(tmp)/'folded'), rows
+    return _opened(trainer.sae), rows
 
 # %% ../nbs/10b_peers.ipynb #89342cb3
 @torch.no_grad()

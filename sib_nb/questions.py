@@ -66,7 +66,7 @@ def _stream(model, ids, mask, layer):
     h[mask.bool()] = packed_stream(model, ids, mask, layer)
     return h
 
-# %% ../nbs/08b_questions.ipynb #eeb379d7
+# %% ../nbs/08b_questions.ipynb #d5f1da03
 @torch.no_grad()
 def prepare_questions(model,  # a language model from `load_model`
                       mcq,  # rows with question, choices, answer, subject and, if known, entity
@@ -90,6 +90,7 @@ def prepare_questions(model,  # a language model from `load_model`
     entity = np.array([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)])
     return Questions(batches, answer[:, 0].numpy(), entity, layer, tuple(sorted({r['subject'] for r in rows})))
 
+# %% ../nbs/08b_questions.ipynb #eeb379d7
 @torch.no_grad()
 def ask(model, questions: Questions) -> np.ndarray:  # log-probabilities of the four letters, `(n, 4)`
     "Ask the questions without any intervention."
@@ -112,18 +113,18 @@ def subset(questions: Questions,
         batches.append((h[k.to(h.device), :width], m[:, :width], new[index[k]]))
     return questions._replace(batches=batches, answer=questions.answer[keep.numpy()], entity=questions.entity[keep.numpy()])
 
-# %% ../nbs/08b_questions.ipynb #3f2b8287
+# %% ../nbs/08b_questions.ipynb #7ee03213
 class Job(NamedTuple):
     "One prompt, edited in one way."
     row: int  # which prompt of the batch
     settings: list  # of which settings this is the outcome
     what: object  # whatever the plan needs to make the edit
 
+# %% ../nbs/08b_questions.ipynb #3f2b8287
 @torch.no_grad()
 def rerun(model, questions: Questions,  # from `prepare_questions`
           plan,  # called with (h, mask) of a batch; returns jobs, and a function from a list of jobs to edited residual streams `(jobs, seq, d_model)`
-          n_settings: int,
-          base: np.ndarray,  # from `ask`: the answers without intervention, `(n, 4)`
+          n_settings: int, base: np.ndarray,  # how many settings; from `ask`: the answers without intervention, `(n, 4)`
           batch_size: int = 128,  # jobs at a time
           keep=None,  # called after each batch with (log-probabilities so far, which questions were asked `(n,)`); says which settings to go on with, `(n_settings,)`
           progress: bool = False) -> np.ndarray:  # log-probabilities of the letters, `(n_settings, n, 4)`; where a setting was given up, those of `base`

@@ -28,10 +28,10 @@ ALL_TERMS = {**TERMS, **GROUP_TERMS}  # everything that can be in the objective
 
 SCHEDULES = ('constant', 'linear', 'cosine', 'warm_restarts')
 
-# %% ../nbs/04c_recipe.ipynb #7d8fe169
+# %% ../nbs/04c_recipe.ipynb #48162f28
 @dataclass(frozen=True)
-class TrainConfig:
-    "How to train. A value that makes no sense is a `SIBError` that names it."
+class _Pace:
+    "How many steps, and how large."
     steps: int = 1000  # optimizer steps
     batch_size: int = 2048  # tokens a step: what to ask an `ActivationStore` for (the loop takes batches as they come)
     lr: float = 1e-3  # peak learning rate of Adam
@@ -39,6 +39,11 @@ class TrainConfig:
     schedule: str = 'cosine'  # one of `SCHEDULES`
     cycles: int = 4  # of warm_restarts
     lr_floor: float = .05  # lowest rate after the warm-up, as a fraction of `lr`
+
+# %% ../nbs/04c_recipe.ipynb #5c35ec19
+@dataclass(frozen=True)
+class _Aim(_Pace):
+    "What is minimised."
     lam: float = 0.  # λ, weight of the sparsity term
     sparsity: str = 'auto'  # which term that is; auto: 'l0' for jumprelu, else 'l1'
     beta: float = 0.  # β, weight of the dependence between groups
@@ -48,6 +53,11 @@ class TrainConfig:
     aux: float = 1/32  # weight of AuxK (topk and batchtopk)
     extra: dict = field(default_factory=dict)  # weights of further terms, by their names in `ALL_TERMS`
     n_pairs: int = 16  # pairs of groups that the dependence term sees a step, at least
+
+# %% ../nbs/04c_recipe.ipynb #3ab37b18
+@dataclass(frozen=True)
+class _Life(_Aim):
+    "What happens to groups during training."
     adapt_every: int = 0  # steps between adaptations of the groups; 0: they stay as they are
     adapt_from: float = 0.  # fraction of the steps before groups begin to adapt, while features are still forming
     adapt: dict = field(default_factory=dict)  # further options of `AdaptiveGroups`
@@ -60,6 +70,11 @@ class TrainConfig:
     reader_rank: int = 32  # width of the reader it works against
     similarity_every: int = 0  # steps between reassignments by similarity of decoder rows; 0: none
     similarity: dict = field(default_factory=dict)  # further options of `SimilarityGroups`
+
+# %% ../nbs/04c_recipe.ipynb #7d8fe169
+@dataclass(frozen=True)
+class TrainConfig(_Life):
+    "How to train. A value that makes no sense is a `SIBError` that names it."
     clip: float = 1.  # largest norm of the gradient; 0: no clipping
     dead_after: int = 100_000  # tokens without firing after which a feature counts as dead
     stat_batches: int = 4  # batches looked at beforehand, for centre and scale

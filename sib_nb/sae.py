@@ -22,7 +22,7 @@ from .core import SIBError, atomic, load_json, save_json
 # %% ../nbs/03_sae.ipynb #82843a8a
 ACTIVATIONS = ('relu', 'topk', 'batchtopk', 'jumprelu')
 
-# %% ../nbs/03_sae.ipynb #2da7d1a8
+# %% ../nbs/03_sae.ipynb #ca19c87a
 @dataclass(frozen=True)
 class SAEConfig:
     "Shape, sparsity and origin of an SAE. A value that makes no sense is a `SIBError` that names it."
@@ -44,17 +44,22 @@ class SAEConfig:
         object.__setattr__(self, 'layer', layer)
         object.__setattr__(self, 'hook_name', self.hook_name or f'blocks.{layer}.hook_resid_post')
         if named and int(named[1]) != layer: raise SIBError(f'layer={layer} contradicts hook_name={self.hook_name!r}; give one of the two')
-        for f in ('d_in', 'd_sae', 'k', 'layer', 'open'):
-            if type(getattr(self, f)) is not int: raise SIBError(f'{f}={getattr(self, f)!r}; it must be a whole number')
-        for f in ('d_in', 'd_sae'):
-            if getattr(self, f) < 1: raise SIBError(f'{f}={getattr(self, f)}; it must be at least 1')
-        if self.activation not in ACTIVATIONS: raise SIBError(f'activation={self.activation!r}; choose one of {", ".join(ACTIVATIONS)}')
-        if 'topk' in self.activation and not 1 <= self.k <= self.d_sae:
-            raise SIBError(f'k={self.k} with d_sae={self.d_sae}; k must lie between 1 and d_sae')
-        if self.open and (self.activation != 'batchtopk' or not 0 <= self.open <= self.d_sae-self.k):
-            raise SIBError(f"open={self.open} with activation={self.activation!r}; only batchtopk has open features, at most d_sae - k = {self.d_sae-self.k}")
-        if self.dtype not in ('float32', 'bfloat16'): raise SIBError(f"dtype={self.dtype!r}; choose 'float32' or 'bfloat16'")
-        if self.bandwidth <= 0 or self.threshold < 0: raise SIBError(f'bandwidth={self.bandwidth}, threshold={self.threshold}; they must be positive')
+        self._check()
+
+# %% ../nbs/03_sae.ipynb #2da7d1a8
+@patch
+def _check(self: SAEConfig):
+    for f in ('d_in', 'd_sae', 'k', 'layer', 'open'):
+        if type(getattr(self, f)) is not int: raise SIBError(f'{f}={getattr(self, f)!r}; it must be a whole number')
+    for f in ('d_in', 'd_sae'):
+        if getattr(self, f) < 1: raise SIBError(f'{f}={getattr(self, f)}; it must be at least 1')
+    if self.activation not in ACTIVATIONS: raise SIBError(f'activation={self.activation!r}; choose one of {", ".join(ACTIVATIONS)}')
+    if 'topk' in self.activation and not 1 <= self.k <= self.d_sae:
+        raise SIBError(f'k={self.k} with d_sae={self.d_sae}; k must lie between 1 and d_sae')
+    if self.open and (self.activation != 'batchtopk' or not 0 <= self.open <= self.d_sae-self.k):
+        raise SIBError(f"open={self.open} with activation={self.activation!r}; only batchtopk has open features, at most d_sae - k = {self.d_sae-self.k}")
+    if self.dtype not in ('float32', 'bfloat16'): raise SIBError(f"dtype={self.dtype!r}; choose 'float32' or 'bfloat16'")
+    if self.bandwidth <= 0 or self.threshold < 0: raise SIBError(f'bandwidth={self.bandwidth}, threshold={self.threshold}; they must be positive')
 
 # %% ../nbs/03_sae.ipynb #71d1169a
 def topk(pre: Tensor,  # pre-activations, `(..., d_sae)`

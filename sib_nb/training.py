@@ -293,7 +293,7 @@ def tensorboard_logger(folder,  # for the event files; a folder a run
                       ):  # a function of a row of the history, for `on_log`
     "Write every number of a row to TensorBoard. A missing `tensorboard` is a `SIBError`."
     try: from torch.utils.tensorboard import SummaryWriter
-    except ImportError: raise SIBError('TensorBoard is not installed; pip install tensorboard, or train without on_log') from None
+    except ImportError: raise SIBError('TensorBoard is not installed; pip install tensorboard, or train without it') from None
     writer = SummaryWriter(str(folder))
     def log(row):
         for k, v in row.items():

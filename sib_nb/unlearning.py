@@ -148,8 +148,6 @@ def status_of(best: dict | None,  # the best admissible row of the table, None i
     return 'letter_collapse' if best['letter_entropy'] < .5 else 'ok'
 
 # %% ../nbs/09_unlearning.ipynb #e6c62d39
-MULTIPLIERS = dict(raw=(25, 50, 100, 200), scale=(2, 5, 10, 20))
-
 @dataclass
 class UnlearningResult:
     "What `unlearning_eval` found; `score` never travels without `status`."
@@ -223,6 +221,8 @@ def prepare_task(model, forget_mcq, retain_mcq,  # questions (a list of data set
     return UnlearningTask(qs['forget'], qs['retain'], {n: ask(model, q) for n, q in qs.items()}, resid, config)
 
 # %% ../nbs/09_unlearning.ipynb #0c50cb1c
+MULTIPLIERS = dict(raw=(25, 50, 100, 200), scale=(2, 5, 10, 20))
+
 def _grid(stats, thresholds, ns, multipliers, units, features):
     "Settings as (row of the table, features, values)."
     for t in thresholds if features is None else (None,):
@@ -267,18 +267,15 @@ def unlearning_eval(model,  # a language model from `load_model`
                     forget_corpus=None, retain_corpus=None,  # texts, or data sets with a `text` column
                     layer: int | None = None,  # 0-based block; None takes the SAE's
                     task: UnlearningTask | None = None,  # from `prepare_task`, instead of the questions and corpora
-                    retain_thresholds=(.001, .01),  # highest firing frequencies on the retain corpus
-                    n_features=(10, 20),  # how many features to clamp
+                    retain_thresholds=(.001, .01), n_features=(10, 20),  # highest firing frequencies on the retain corpus; how many features to clamp
                     multipliers=None,  # clamp values, without the minus; None is `MULTIPLIERS[units]`
                     units: str = 'raw',  # 'raw' (SAEBench), or 'scale': multiples of each feature's mean activation
                     gate: float = .99,  # lowest admissible accuracy on the retain questions
                     floor: float | None = None,  # give settings up that cannot leave so many retain questions right: faster, and no score at a gate above `floor` changes
                     features=None,  # clamp these instead of selecting, for instance a whole group
                     heldout: float = .5,  # fraction of entities on which the chosen setting is measured
-                    split_seed: int = 0,  # of the held-out split and the bootstrap
-                    n_boot: int = 1000,  # bootstrap resamples
-                    progress: bool = True,
-                    **prepare,  # passed to `prepare_task`: forget_indices, retain_indices, seq_len, seed, …
+                    split_seed: int = 0, n_boot: int = 1000,  # seed of the held-out split and the bootstrap; its resamples
+                    progress: bool = True, **prepare,  # bars; further options of `prepare_task`: forget_indices, retain_indices, seq_len, seed, …
                    ) -> UnlearningResult:
     "SAEBench's unlearning protocol, with status, held-out score and the whole table."
     layer = hook_layer(sae) if layer is None else layer

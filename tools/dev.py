@@ -71,13 +71,14 @@ def signature(f: ast.FunctionDef) -> str:
 def first_line(node) -> str: return (ast.get_docstring(node) or '').split('\n')[0]
 
 
-def entry(node, lines, methods) -> list:
+def entry(node, lines, methods, private=None) -> list:  # `private`: classes whose fields are inherited and not listed elsewhere
     "Title, sentence and list for one function or class."
     if isinstance(node, ast.FunctionDef):
         return [f'### `{signature(node)}`', first_line(node), '\n'.join(f'- `{n}`: {c}' if n != '→' else f'- → {c}' for n, c in documented(node, lines))]
     init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == '__init__'), None)
-    out = []
-    for m in node.body:
+    out, line = [], [node]
+    while parent := next((private[b.id] for b in line[0].bases if isinstance(b, ast.Name) and b.id in (private or {})), None): line.insert(0, parent)
+    for m in (m for c in line for m in c.body):
         if isinstance(m, ast.AnnAssign) and '  # ' in lines[m.lineno-1]:
             default = f' = {ast.unparse(m.value)}' if m.value is not None else ''
             out.append(f'- `{m.target.id}{default}`: {lines[m.lineno-1].partition("  # ")[2].strip()}')
@@ -96,10 +97,11 @@ def module(path) -> tuple:  # (name of its notebook, Markdown)
     for n in tree.body:                                       # methods that are patched onto a class are listed with it
         if isinstance(n, ast.FunctionDef) and any(isinstance(d, ast.Name) and d.id == 'patch' for d in n.decorator_list):
             patched.setdefault(ast.unparse(n.args.args[0].annotation), []).append(n)
+    private = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef) and n.name.startswith('_')}
     for n in tree.body:
         names = [t.id for t in ast.walk(n.targets[0]) if isinstance(t, ast.Name) and t.id in public] if isinstance(n, ast.Assign) else []
         if names: constants.append('- ' + ', '.join(f'`{t}`' for t in names) + (': ' + c if (c := lines[n.lineno-1].partition('  # ')[2].strip()) else ''))
-        elif getattr(n, 'name', None) in public and n not in sum(patched.values(), []): entries.append(entry(n, lines, patched.get(n.name, [])))
+        elif getattr(n, 'name', None) in public and n not in sum(patched.values(), []): entries.append(entry(n, lines, patched.get(n.name, []), private))
     parts = [f'## [{path.stem}](nbs/{nb}.ipynb)', first_line(tree), '\n'.join(constants), *sum(entries, [])]
     return nb, '\n\n'.join(p for p in parts if p)
 
