@@ -30,7 +30,7 @@ class Study:
     folder: str
     options: dict  # for `run`
 
-STUDIES = dict(quick=Study({n: (0,) for n in QUICK}, 'quick', dict(forget='biology-quick', steps=200)),
+STUDIES = dict(quick=Study({n: (0,) for n in QUICK}, 'quick', dict(forget='biology-quick', steps=120, control=False)),
                full=Study({n: range(5) if n in ('baseline', 'knowledge_aware') else range(3) for n in RUNS}, 'results', {}))
 
 def _start(threads, benchmarks):
