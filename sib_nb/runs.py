@@ -156,6 +156,7 @@ def lessons(lm, rows: list, layer: int, forget, texts=(), labels=(), orders: int
         x.append(docs.x.to(x[0])); subject.append((docs.y == 0).long()); answer.append(torch.zeros(len(docs.x), dtype=torch.bool))
     return torch.cat(x), torch.cat(subject), torch.cat(answer)
 
+# %% ../nbs/11_runs.ipynb #185dc2db
 def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cross-entropy of the reader, nats a lesson
     "Plant a reader in the first features of `sae`, once for every rate, and hold it there."
     o = dict(options); rates, size, orders = o.pop('rate'), o.pop('size', .5), o.pop('orders', 1)
@@ -281,13 +282,11 @@ def run(name: str,  # a key of `RUNS`
     say = print if progress else (lambda *a, **k: None)
     if not force and (old := _done(out/f'{ident}.json', config)): say(f'{ident}: already there, {summary(old)}; --force runs it again'); return old
     say(f'{ident}: {p.title}')
-    lm = load_model(model) if isinstance(model, str) else model
-    check_layer(lm, layer); seed_everything(seed)
-    on_log = tensorboard_logger(Path(tensorboard)/ident) if tensorboard else None
+    lm = load_model(model) if isinstance(model, str) else model; check_layer(lm, layer); seed_everything(seed)
     with _sole_writer(out/'saes'/ident):                        # two runs cannot write one folder
-        sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log)
+        sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, tensorboard and tensorboard_logger(Path(tensorboard)/ident))
         if eval_model is not None: _streams.clear(); lm = load_model(eval_model) if isinstance(eval_model, str) else eval_model
-        result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in MAIN if control is None else control, progress)   # controls beside the main runs
+        result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in MAIN if control is None else control, progress)
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam, config=config)
     say(f'{ident}: FVU {info["metrics"]["fvu"]:.3f}, ' + summary(result))
     return _written(out, ident, result, history)
