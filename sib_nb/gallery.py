@@ -142,8 +142,8 @@ def save_figures(results: pd.DataFrame,  # from `load_results`
     for name, draw in FIGURES.items():
         if not all(_saved(results, n).exists() for n in NEEDS.get(name, ())) or name == 'group_flows' and not _adapted(results): continue      # not part of the quick study
         fig = draw(results)
-        if note: fig.text(.99, .005, note, ha='right', va='bottom', fontsize=7, color='.4')
-        with atomic(out/f'{name}.png') as t: fig.savefig(t, format='png', dpi=STYLE['savefig.dpi'])
+        if note: fig.text(.99, -.005, note, ha='right', va='top', fontsize=7, color='.4')
+        with atomic(out/f'{name}.png') as t: fig.savefig(t, format='png', dpi=STYLE['savefig.dpi'], bbox_inches='tight' if note else None)
         plt.close(fig); paths.append(out/f'{name}.png')
     return paths
 
