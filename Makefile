@@ -34,7 +34,7 @@ $(VENV)/installed: requirements.txt overrides.txt setup.py settings.ini
 figures: setup
 	@$(BIN)/sib_figures
 	@$(BIN)/sib_run --study quick
-	@$(BIN)/sib_figures --results data/quick --out figures/quick --note "quick study: one seed, 200 steps, few questions"
+	@$(BIN)/sib_figures --results data/quick --out figures/quick --note "quick study: one seed, 120 steps, few questions, no controls"
 
 study: setup
 	@$(BIN)/sib_run --study full

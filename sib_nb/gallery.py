@@ -109,9 +109,11 @@ def group_matrix(results: pd.DataFrame) -> plt.Figure:
     return fig
 
 # %% ../nbs/13d_gallery.ipynb #b3303126
+def _adapted(results, run='optimized_groups'): return [d for f in results[results.run == run].file if (d := load_json(f)).get('events')]
+
 def group_flows(results: pd.DataFrame, run: str = 'optimized_groups') -> plt.Figure:
     "Sizes of the groups over training, and features by starting and final group, for the first seed of `run` whose groups adapt."
-    mine = [d for f in results[results.run == run].file if (d := load_json(f)).get('events')]
+    mine = _adapted(results, run)
     if not mine: raise SIBError(f'no result of {run} has events; run it with sib_run --run {run}')
     d = mine[0]; h = replay(d['events'], partition(d['dict_size'], preset(run).group_size)); G = h.assignment.max()+1
     sizes = np.stack([np.bincount(a, minlength=G) for a in h.assignment]).astype(float); sizes[sizes == 0] = np.nan
@@ -138,10 +140,10 @@ def save_figures(results: pd.DataFrame,  # from `load_results`
     "Draw every figure as a PNG."
     out, paths = Path(out or figures_dir()), []
     for name, draw in FIGURES.items():
-        if not all(_saved(results, n).exists() for n in NEEDS.get(name, ())): continue      # not part of the quick study
+        if not all(_saved(results, n).exists() for n in NEEDS.get(name, ())) or name == 'group_flows' and not _adapted(results): continue      # not part of the quick study
         fig = draw(results)
-        if note: fig.text(.99, .005, note, ha='right', va='bottom', fontsize=7, color='.4')
-        with atomic(out/f'{name}.png') as t: fig.savefig(t, format='png', dpi=STYLE['savefig.dpi'])
+        if note: fig.text(.99, -.005, note, ha='right', va='top', fontsize=7, color='.4')
+        with atomic(out/f'{name}.png') as t: fig.savefig(t, format='png', dpi=STYLE['savefig.dpi'], bbox_inches='tight' if note else None)
         plt.close(fig); paths.append(out/f'{name}.png')
     return paths
 

@@ -49,10 +49,11 @@ class Benchmark:
     layer: int  # the default
     chars: int = 0  # of each corpus are read to train on, cut into passages; 0: all of it, whole documents
     probing: tuple = ()  # probing sets; none: which of the corpora's domains is a document from?
+    lessons: int = 0  # at most so many calibration questions a side are learned from; 0: all
 
 BENCHMARKS = {
     'biology': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (400, 800), 1),
-    'biology-quick': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (150, 400), 1),
+    'biology-quick': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (100, 250), 1, lessons=1000),
     'wmdp-bio': Benchmark(('wmdp-bio',), ('high_school_us_history', 'college_computer_science', 'high_school_geography', 'human_aging'),
                           ('bio-forget-corpus', 'wikitext'), 1024, (10**6, 10**6), 19, 12_000_000, tuple(PROBING_SETS))}
 
@@ -85,7 +86,8 @@ def calibration_rows(model, bench: Benchmark, progress: bool = True) -> list:  #
     parts = asked(model, bench, progress) if bench.forget != (FORGET,) else \
         [[r for n in names for r in load_mcq(n).filter(lambda r: r['known'])] for names in (bench.forget, bench.retain)]
     away = [heldout_mask([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)]) for rows in parts]      # as `Questions.entity` names them
-    return [[r for r, a in zip(rows, out) if not a] for rows, out in zip(parts, away)]
+    rows = [[r for r, a in zip(rows, out) if not a] for rows, out in zip(parts, away)]
+    return [random.Random(0).sample(r, min(bench.lessons, len(r))) if bench.lessons else r for r in rows]
 
 def training_texts(bench: Benchmark, prompts: bool = True, seed: int = 0) -> tuple:  # (texts, labels, held-out texts, their labels)
     "Corpora, and (embedded benchmark) prompts of calibration questions; labels are 1 for forget, 0 for retain."
@@ -154,6 +156,7 @@ def lessons(lm, rows: list, layer: int, forget, texts=(), labels=(), orders: int
         x.append(docs.x.to(x[0])); subject.append((docs.y == 0).long()); answer.append(torch.zeros(len(docs.x), dtype=torch.bool))
     return torch.cat(x), torch.cat(subject), torch.cat(answer)
 
+# %% ../nbs/11_runs.ipynb #185dc2db
 def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cross-entropy of the reader, nats a lesson
     "Plant a reader in the first features of `sae`, once for every rate, and hold it there."
     o = dict(options); rates, size, orders = o.pop('rate'), o.pop('size', .5), o.pop('orders', 1)
@@ -269,6 +272,7 @@ def run(name: str,  # a key of `RUNS`
         progress: bool = True,
         expansion: int = None,  # d_sae / d_in; default: the preset's
         tensorboard=None,  # folder for TensorBoard's event files, one subfolder a run; None: off
+        control: bool = None,  # measure controls, too; None: for seed 0 of the main runs
         **train,  # changes to `TrainConfig`: steps, batch_size, lr, …
        ) -> dict:  # the result, as saved
     "Train and evaluate one SAE."
@@ -278,13 +282,11 @@ def run(name: str,  # a key of `RUNS`
     say = print if progress else (lambda *a, **k: None)
     if not force and (old := _done(out/f'{ident}.json', config)): say(f'{ident}: already there, {summary(old)}; --force runs it again'); return old
     say(f'{ident}: {p.title}')
-    lm = load_model(model) if isinstance(model, str) else model
-    check_layer(lm, layer); seed_everything(seed)
-    on_log = tensorboard_logger(Path(tensorboard)/ident) if tensorboard else None
+    lm = load_model(model) if isinstance(model, str) else model; check_layer(lm, layer); seed_everything(seed)
     with _sole_writer(out/'saes'/ident):                        # two runs cannot write one folder
-        sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, on_log)
+        sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, tensorboard and tensorboard_logger(Path(tensorboard)/ident))
         if eval_model is not None: _streams.clear(); lm = load_model(eval_model) if isinstance(eval_model, str) else eval_model
-        result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in MAIN, progress)   # controls beside the main runs
+        result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in MAIN if control is None else control, progress)
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam, config=config)
     say(f'{ident}: FVU {info["metrics"]["fvu"]:.3f}, ' + summary(result))
     return _written(out, ident, result, history)

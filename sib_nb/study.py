@@ -30,7 +30,7 @@ class Study:
     folder: str
     options: dict  # for `run`
 
-STUDIES = dict(quick=Study({n: (0,) for n in QUICK}, 'quick', dict(forget='biology-quick', steps=200)),
+STUDIES = dict(quick=Study({n: (0,) for n in QUICK}, 'quick', dict(forget='biology-quick', steps=120, control=False)),
                full=Study({n: range(5) if n in ('baseline', 'knowledge_aware') else range(3) for n in RUNS}, 'results', {}))
 
 def _start(threads, benchmarks):
@@ -60,7 +60,7 @@ def study(which: str = 'quick',  # a key of `STUDIES`
     s, cores = STUDIES[which], torch.get_num_threads()
     todo = [(n, k) for n, seeds in s.runs.items() for k in (seeds if seed is None else (seed,))]
     workers = min(len(todo), workers or (1 if torch.cuda.is_available() else min(2, cores)))
-    options, done, failed = s.options | dict(out=data_dir()/s.folder) | options, {}, []
+    options, done, failed = s.options | dict(out=data_dir()/s.folder) | options, {}, {}
     with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), _start, (max(1, cores//workers), {n: astuple(b) for n, b in BENCHMARKS.items()})) as pool:
         jobs = {pool.submit(_one, n, k, model, options): (n, k) for n, k in todo}
         try:
@@ -68,11 +68,11 @@ def study(which: str = 'quick',  # a key of `STUDIES`
                 (n, k), error = jobs[j], j.exception()
                 if error is None: done[n, k] = j.result()
                 elif isinstance(error, BrokenProcessPool): raise SIBError('a worker was killed, most likely for lack of memory; go on with --workers 1') from None
-                elif isinstance(error, SIBError): failed.append(f'{n}, seed {k}: {error}')
+                elif isinstance(error, SIBError): failed[n, k] = error
                 else: raise error
                 if progress: tqdm.write(f'{n}, seed {k}: ' + (summary(done[n, k]) if error is None else f'failed: {error}'))
         except BaseException: pool.shutdown(wait=False, cancel_futures=True); raise
-    if failed: raise SIBError(f'{len(failed)} of {len(todo)} runs failed; ' + '; '.join(failed))
+    if failed: raise SIBError(f'{len(failed)} of {len(todo)} runs failed; ' + '; '.join(f'{n}, seed {k}: {failed[n, k]}' for n, k in todo if (n, k) in failed))
     return [done[j] for j in todo]
 
 
