@@ -59,7 +59,7 @@ def lens_step(batches, d_sae: int, k: int, arch: str):
 def learning_step(batches, d_sae: int, k: int, arch: str):
     "A step of dictionary_learning's trainer."
     if importlib.util.find_spec('dictionary_learning') is None: raise SIBError('dictionary_learning is not installed; run make bench')
-    if importlib.util.find_spec('nnsight') is None: sys.modules.setdefault('nnsight', types.SimpleNamespace(LanguageModel=None))   # for its buffer, not its trainers
+    if 'nnsight' not in sys.modules and importlib.util.find_spec('nnsight') is None: sys.modules['nnsight'] = types.SimpleNamespace(LanguageModel=None)   # for its buffer, not its trainers
     from dictionary_learning.trainers import BatchTopKTrainer, StandardTrainer, TopKTrainer
     kw = dict(steps=10**5, activation_dim=batches[0].x.shape[1], dict_size=d_sae, layer=0, lm_name='none', device='cpu', seed=0)
     t = StandardTrainer(**kw) if arch == 'standard' else (TopKTrainer if arch == 'topk' else BatchTopKTrainer)(k=k, **kw)
