@@ -12,7 +12,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .kernels import above, adam_rows, combine, dots, even, fetch, gram, gram_back, measure, place, select, spread, transpose
+from .kernels import above, adam_rows, at_once, combine, dots, even, fetch, gram, gram_back, measure, place, select, spread, transpose
 from .sae import SAE, batch_cut
 
 # %% ../nbs/03b_sparse.ipynb #be9e6afa
@@ -133,28 +133,31 @@ def moments(self: Codes,
     return _Gram.apply(v, ends, col, g*s) - n*mean[:, None]*mean, q
 
 # %% ../nbs/03b_sparse.ipynb #38d81d89
-ROWS = 512  # tokens whose pre-activations are in memory at a time
+ROWS = 256  # tokens of a thread whose pre-activations are in memory at a time
 
 def pieces(xc, W, products=None):
-    "Pre-activations without bias, some tokens at a time, always in the same buffer: (first token, numpy array `(d_sae, tokens)`)."
-    n, m = len(xc), W.shape[1]; buf = torch.empty(m*min(ROWS, n), dtype=W.dtype)
+    "Pre-activations without bias, a table for each thread, always in the same buffers: [(first token, numpy array `(d_sae, tokens)`), …]."
+    n, m = len(xc), W.shape[1]; bufs = [torch.empty(m*min(ROWS, n), dtype=W.dtype) for _ in range(min(torch.get_num_threads(), -(-n//ROWS)))]
     if low := products not in (None, W.dtype): W = W.to(products)
-    for a in range(0, n, ROWS):
-        x = xc[a:a + ROWS]; out = buf[:m*len(x)].view(m, len(x))
-        if low: out.copy_(W.T @ x.T.to(products))
-        else: torch.mm(W.T, x.T, out=out)
-        yield a, out.numpy()
+    for a in range(0, n, ROWS*len(bufs)):
+        parts = []
+        for i, buf in zip(range(a, n, ROWS), bufs):
+            x = xc[i:i + ROWS]; out = buf[:m*len(x)].view(m, len(x)); parts.append((i, out.numpy()))
+            if low: out.copy_(W.T @ x.T.to(products))
+            else: torch.mm(W.T, x.T, out=out)
+        yield parts
 
 # %% ../nbs/03b_sparse.ipynb #8835871f
 def collect(xc, W, b, bound, open=0, products=None):
     "All entries above a bound: numbers a token, features, values; None if something is not finite."
     counts, idx, val, no = [], [], [], np.empty(0, np.int32)
-    for _, pre in pieces(xc, W, products):
-        n = np.empty(pre.shape[1], np.int64); cuts = even(len(n)); spread(above, cuts, pre, b.numpy(), bound, open, n, no, pre[0, :0])
-        if n.min() < 0: return None
-        i, v = np.empty(max(n.sum(), 1), np.int32), np.empty(max(n.sum(), 1), pre.dtype)
-        spread(above, cuts, pre, b.numpy(), bound, open, n.cumsum() - n, i, v)
-        counts.append(n); idx.append(i[:n.sum()]); val.append(v[:n.sum()])
+    for parts in pieces(xc, W, products):
+        tables = [t for _, t in parts]; ns = [np.empty(t.shape[1], np.int64) for t in tables]
+        at_once(above, [(t, b.numpy(), bound, open, n, no, t[0, :0]) for t, n in zip(tables, ns)])
+        if min(n.min() for n in ns) < 0: return None
+        new = [(np.empty(max(n.sum(), 1), np.int32), np.empty(max(n.sum(), 1), t.dtype)) for t, n in zip(tables, ns)]
+        at_once(above, [(t, b.numpy(), bound, open, n.cumsum() - n, *o) for t, n, o in zip(tables, ns, new)])
+        counts += ns; idx += [i[:n.sum()] for n, (i, _) in zip(ns, new)]; val += [v[:n.sum()] for n, (_, v) in zip(ns, new)]
     return tuple(map(np.concatenate, (counts, idx, val)))
 
 def batch_entries(xc, W, b, k, open=0, guess=0., products=None):
@@ -182,7 +185,7 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         (xc, W_enc), c = ctx.saved_tensors, ctx.codes
-        g = _np(g*(c.values > 0))
+        g = _np(g)*(c.values.numpy() > 0)
         gb = torch.from_numpy(np.bincount(c.idx, g, c.shape[1])).to(W_enc.dtype)
         if ctx.sink is not None: ctx.sink.append((c, g, _np(xc)))
         return None, c.weighted_rows(g, xc).T if ctx.sink is None else None, gb, -(W_enc @ gb), None, None
@@ -196,8 +199,8 @@ def entries(sae: SAE,  # topk or batchtopk, in training
     "Which features are active on which token, and how strongly. BatchTopK's threshold moves as in the plain path."
     c, n, W, b = sae.cfg, len(xc), sae.W_enc.detach(), sae.b_enc.detach()
     if c.activation == 'topk':
-        idx, val, bad = np.zeros(n*c.k, np.int32), np.zeros(n*c.k, xc.numpy().dtype), np.zeros(ROWS, np.int64)
-        for a, pre in pieces(xc, W, products): spread(select, even(pre.shape[1]), pre, b.numpy(), c.k, idx, val, a, bad)
+        idx, val, bad = np.zeros(n*c.k, np.int32), np.zeros(n*c.k, xc.numpy().dtype), np.zeros(n, bool)
+        for parts in pieces(xc, W, products): at_once(select, [(pre, b.numpy(), c.k, idx, val, a, bad) for a, pre in parts])
         return None if bad.any() else Codes(np.arange(n + 1)*c.k, idx, torch.from_numpy(val), c.d_sae)
     found = batch_entries(xc, W, b, c.k, c.open, sae.threshold.item(), products)
     if found is None: return None
