@@ -232,6 +232,10 @@ class SparseOut:
         return self._pre
 
 # %% ../nbs/03b_sparse.ipynb #376c2cbd
+def _sink(sae, name):
+    "Where the terms of a gradient go that is owed; None where it is made: if a hook wants to see it, and without `feature_rows`."
+    return None if getattr(sae, name)._backward_hooks else getattr(sae, 'owed', {}).get(name)
+
 def sparse_forward(sae: SAE,  # topk or batchtopk, on the CPU, in training
                    x: Tensor,  # activations, `(n, d_in)`
                    products=None,  # dtype of the encoder's product; None: that of the weights
@@ -239,10 +243,10 @@ def sparse_forward(sae: SAE,  # topk or batchtopk, on the CPU, in training
     "What `sae(x)` gives, with only the encoder's product dense."
     xc = (x - sae.b_dec).detach(); codes = entries(sae, xc, products)
     if codes is None: return sae(x)
-    codes.by_feature(); owed = getattr(sae, 'owed', {})                           # see `feature_rows`
-    values = _Encode.apply(xc, sae.W_enc, sae.b_enc, sae.b_dec, codes, owed.get('W_enc'))
+    codes.by_feature()
+    values = _Encode.apply(xc, sae.W_enc, sae.b_enc, sae.b_dec, codes, _sink(sae, 'W_enc'))
     full = codes.detach(); full.values = values
-    return SparseOut(sae, x, _Product.apply(values, sae.W_dec, full, owed.get('W_dec')) + sae.b_dec, full)
+    return SparseOut(sae, x, _Product.apply(values, sae.W_dec, full, _sink(sae, 'W_dec')) + sae.b_dec, full)
 
 def can_be_sparse(sae) -> bool:
     "Whether `sparse_forward` covers this SAE."
