@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BENCHMARKS', 'BATTERY', 'Benchmark', 'known_questions', 'asked', 'calibration_rows', 'training_texts', 'partition',
-           'lessons', 'stream', 'trained', 'task_for', 'probe', 'controls', 'way_controls', 'run', 'evaluate',
-           'summary']
+           'lessons', 'stream', 'untrained', 'trained', 'task_for', 'probe', 'controls', 'way_controls', 'run',
+           'evaluate', 'summary']
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import json
@@ -182,13 +182,17 @@ def stream(lm, layer: int, bench: Benchmark, cfg: TrainConfig, progress: bool = 
     return _streams[key].reordered(cfg.seed, cfg.batch_size)
 
 # %% ../nbs/11_runs.ipynb #a80f74d2
+def untrained(p: Run, cfg, lm, layer, bench, d_in, expansion, progress=True) -> tuple:  # SAE; cross-entropy of its reader, None without one
+    "The SAE of a run before its first step, with what is planted in it."
+    shape = SAEConfig(d_in, expansion*d_in, layer=layer, model_name=lm.name, **{**SHARED['sae'], **p.sae})
+    sae = SAE(shape, generator=torch.Generator().manual_seed(cfg.seed)).to(lm.device)
+    return sae, _plant(sae, p.knowledge, lm, bench, layer, cfg.seed, progress) if p.knowledge else None
+
 def _train(p: Run, cfg, lm, layer, bench, expansion, folder, progress, on_log=None):
     "Train, and measure on held-out tokens: (SAE, groups, what goes into the result, history)."
-    store = stream(lm, layer, bench, cfg, progress)
-    shape = SAEConfig(store.d_in, expansion*store.d_in, layer=layer, model_name=lm.name, **{**SHARED['sae'], **p.sae})
+    store, began = stream(lm, layer, bench, cfg, progress), time.time()
+    sae, ce = untrained(p, cfg, lm, layer, bench, store.d_in, expansion, progress); shape = sae.cfg
     if p.peer: return _peer(p, cfg, lm, store, shape, bench, folder, progress)
-    sae, began = SAE(shape, generator=torch.Generator().manual_seed(cfg.seed)).to(lm.device), time.time()
-    ce = _plant(sae, p.knowledge, lm, bench, layer, cfg.seed, progress) if p.knowledge else None
     r = train_sae(sae, store, cfg, partition(shape.d_sae, p.group_size, shape.open), ckpt_dir=folder, progress=progress, on_log=on_log)
     seconds, last = time.time()-began, r.history[-1]
     metrics = sae_metrics(r.sae, resid(lm, training_texts(bench)[2], layer).x.float(), r.groups, cfg.seed)
