@@ -41,7 +41,7 @@ def load_results(folder=None,  # default `data/results`
         rows.append(dict(run=r['run'], title=r['title'], seed=r['seed'], model=r['model'], layer=r['layer'], steps=r['training_steps'],
                          final_loss=r['final_loss'], score=u['unlearning_score'], status=h['status'], setting=h['setting'],
                          heldout=h['heldout']['score'], heldout_lo=h['heldout']['interval'][0], heldout_hi=h['heldout']['interval'][1],
-                         heldout_retain=h['heldout']['retain_acc'], controls=r.get('controls', []), way_controls=r.get('way_controls', []), interventions=r.get('interventions', []), file=f, **_probing(r), **r['metrics']))
+                         heldout_retain=h['heldout']['retain_acc'], controls=r.get('controls', []), way_controls=r.get('way_controls', []), interventions=r.get('interventions', []), recovered=(r.get('loss_recovered') or {}).get('recovered', np.nan), file=f, **_probing(r), **r['metrics']))
     if not rows: raise SIBError(f'no results in {folder}; run `make figures`, or sib_run --run baseline')
     order = {n: i for i, n in enumerate(RUNS)}
     return pd.DataFrame(rows).sort_values(['run', 'seed'], key=lambda c: c.map(order) if c.name == 'run' else c, ignore_index=True)
@@ -70,7 +70,7 @@ def overview(results: pd.DataFrame,  # from `load_results`
     rows = []
     for _, r in results.groupby('run', sort=False):
         rows.append({'run': r.title.iloc[0], 'seeds': len(r), 'unlearning score': f'{r.score.mean():.3f}', 'held-out': _over_seeds(r.heldout, r.heldout_lo, r.heldout_hi),
-                     'probing: 1 feature / all': f'{r.probe_1.mean():.3f} / {r.probe_all.mean():.3f}', 'FVU': f'{r.fvu.mean():.3f}', 'L0': f'{r.l0.mean():.1f}',
+                     'probing: 1 feature / all': f'{r.probe_1.mean():.3f} / {r.probe_all.mean():.3f}', 'FVU': f'{r.fvu.mean():.3f}', 'loss recovered': f'{r.recovered.mean():.1%}', 'L0': f'{r.l0.mean():.1f}',
                      'dead': f'{r.dead.mean():.1%}', 'group MI (nats)': f'{r.group_mi.mean():.4f} (null {round(r.group_mi_null.mean(), 4)+0:.4f})'})
     return pd.DataFrame(rows)
 
