@@ -111,14 +111,14 @@ def moved(start, end) -> float:  # fraction of features
     return 1 - m.max(1).sum()/len(start)
 
 def motion(results: pd.DataFrame) -> pd.DataFrame:  # one row a run and seed with events
-    "Merges, splits and reassignments of every result whose groups adapt."
+    "Merges, splits, reassignments and moves by similarity of every result whose groups adapt, and the mean MI between groups before the first and after the last."
     from sib_nb.core import load_json
     rows = []
     for r in results.itertuples():
         e = pd.DataFrame(load_json(r.file).get('events', []))
         if e.empty: continue
         k = e.kind.value_counts()
-        rows.append(dict(run=r.run, title=r.title, seed=r.seed, merges=int(k.get('merge', 0)), splits=int(k.get('split', 0)), reassigned=int(k.get('reassign', 0)),
+        rows.append(dict(run=r.run, title=r.title, seed=r.seed, merges=int(k.get('merge', 0)), splits=int(k.get('split', 0)), reassigned=int(k.get('reassign', 0)), by_similarity=int(k.get('similarity', 0)),
                          groups=int(e.n_groups.iloc[-1]), mi_first=e.mi_before.dropna().iloc[0], mi_last=e.mi_after.dropna().iloc[-1]))
     return pd.DataFrame(rows)
 
