@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from .core import SIBError, data_dir, load_json, save_json, versions
-from .groups import Groups, pair_mi
+from .groups import Groups
+from .mi import pair_mi
 from .recipe import Batch, TrainConfig
 from .sae import SAE, SAEConfig
 from .training import Trainer
