@@ -114,6 +114,7 @@ def _xlogx(n): k = torch.arange(n + 1, dtype=torch.double); return torch.xlogy(k
 @lru_cache(maxsize=8)
 def _h(n): return _xlogx(n) - .5*(np.arange(n + 1) > 0)
 
+# %% ../nbs/01ab_counts.ipynb #a5621332
 @patch
 def together(self: Gates,
              f,  # `(m,)` long
