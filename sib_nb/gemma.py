@@ -58,8 +58,6 @@ def grow(small,  # a Gemma-2 model from `load_model`
     new = {'model.embed_tokens.weight': pad(e, (0, 0, 0, config.vocab_size - len(e))), 'model.norm.weight': ((1 + have['model.norm.weight'])/gain - 1).repeat(n)}
     blocks = {l: _grown_block(lambda k, i=i: have[f'model.layers.{i}.{k}.weight'], old, config, n) for i, l in enumerate(at)}
     def silent(k, t): return torch.full(t.shape, -float(k.startswith('post'))) if k in NORMS else torch.randn(t.shape, generator=g)*.02
-    blocks = {l: _grown_block(lambda k, i=i: have[f'model.layers.{i}.{k}.weight'], old, config, n) for i, l in enumerate(at)}
-    def silent(k, t): return torch.full(t.shape, -float(k.startswith('post'))) if k in NORMS else torch.randn(t.shape, generator=g)*.02
     for l in range(config.num_hidden_layers):
         block = blocks.get(l) or {k: silent(k, t) for k, t in blocks[at[0]].items()}
         new |= {f'model.layers.{l}.{k}.weight': v for k, v in block.items()}
