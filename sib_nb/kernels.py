@@ -137,13 +137,19 @@ def combine(ptr, idx, w, rows, out, a, b):
 # %% ../nbs/03a_kernels.ipynb #fbad71c0
 @fast
 def dots(ptr, idx, left, rows, out, a, b):
-    "out[e] = left[i] · rows[idx[e]] for the entries e of rows i from a to b."
+    "out[e] = left[i] · rows[idx[e]] for the entries e of rows i from a to b, four at a time."
     for i in range(a, b):
-        l = left[i]
-        for e in range(ptr[i], ptr[i + 1]):
+        l, e, end = left[i], ptr[i], ptr[i + 1]
+        while e + 4 <= end:
+            r0, r1, r2, r3 = rows[idx[e]], rows[idx[e+1]], rows[idx[e+2]], rows[idx[e+3]]
+            s0, s1, s2, s3 = l[0]*r0[0], l[0]*r1[0], l[0]*r2[0], l[0]*r3[0]
+            for j in range(1, len(l)): s0 += l[j]*r0[j]; s1 += l[j]*r1[j]; s2 += l[j]*r2[j]; s3 += l[j]*r3[j]
+            out[e], out[e+1], out[e+2], out[e+3] = s0, s1, s2, s3
+            e += 4
+        while e < end:
             r = rows[idx[e]]; s = l[0]*r[0]
             for j in range(1, len(l)): s += l[j]*r[j]
-            out[e] = s
+            out[e] = s; e += 1
 
 @jit
 def transpose(ptr, idx, m):
