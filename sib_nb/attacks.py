@@ -191,7 +191,7 @@ class SAEEdit:
         return new - (h - x_hat)
 
 def edited(model, sae, iv: Intervention, part: str = 'edit') -> Hooked:
-    "A model with an intervention at work inside."
+    "A model, or one that is edited already, with an intervention at work inside."
     return Hooked(model, hook_layer(sae), SAEEdit(sae, iv, part))
 
 def part_of(part: str):
@@ -216,7 +216,7 @@ def _inside(answerer): return answerer.model if isinstance(answerer, Hooked) els
 def _copied(answerer):
     "A deep copy of the model; an edit is shared."
     new = copy.deepcopy(_inside(answerer))
-    return Hooked(new, answerer.layer, answerer.edit) if isinstance(answerer, Hooked) else new
+    return answerer.on(new) if isinstance(answerer, Hooked) else new
 
 # %% ../nbs/09d_attacks.ipynb #3405da91
 def facts(tokenizer, mat: Material, n: int,  # so many entities

@@ -26,12 +26,14 @@ from .questions import heldout_mask
 # %% ../nbs/09c_baselines.ipynb #9bd13eb1
 class Hooked:
     "A model whose residual stream after one block is edited, inside a `with` block."
-    def __init__(self, model,  # from `load_model`
+    def __init__(self, model,  # from `load_model`; or another `Hooked`, whose edit then is made too
                  layer: int,  # 0-based; the edit is made to what this block puts out
                  edit,  # `edit(resid (n, T, d), mask (n, T)) -> resid (n, T, d)`; BOS and padding are restored afterwards
                 ):
+        self.inner = model if isinstance(model, Hooked) else None; model = self.inner.model if self.inner else model
         check_layer(model, layer)
         self.model, self.layer, self.edit, self._handles, self._mask = model, layer, edit, [], None
+    def on(self, model): return Hooked(self.inner.on(model) if self.inner else model, self.layer, self.edit)  # the same edits, another model
     def _note(self, module, args, kwargs): self._mask = kwargs.get('attention_mask')
     def _apply(self, module, args, out):
         h = out[0] if isinstance(out, tuple) else out
@@ -45,11 +47,13 @@ class Hooked:
     def __enter__(self):
         if self._handles: raise SIBError('this Hooked is in use already; make another one')
         base = getattr(self.model, self.model.base_model_prefix)
+        if self.inner: self.inner.__enter__()
         self._handles = [base.register_forward_pre_hook(self._note, with_kwargs=True), layers(self.model)[self.layer].register_forward_hook(self._apply)]
         return self.model
     def __exit__(self, *_):
         for h in self._handles: h.remove()
         self._handles = []
+        if self.inner: self.inner.__exit__()
 
 # %% ../nbs/09c_baselines.ipynb #f3d97a14
 def opened(answerer,  # a model, or a `Hooked`
