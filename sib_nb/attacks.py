@@ -158,17 +158,17 @@ def majority(answerer, rows, mat): return vote(in_orders(answerer, rows[:mat.few
 # %% ../nbs/09d_attacks.ipynb #64148aca
 CLOZE = dict(kind=DOCS[0].split('{k}')[0], member=DOCS[4].split('{x}')[0], definition=DOCS[3].split('{x}')[0])   # up to where the option belongs
 
-def cloze_sequences(tokenizer, rows, entities) -> list:  # `(ids, labels)`, four a row
+def cloze_sequences(tokenizer, rows, entities, starts=CLOZE) -> list:  # `(ids, labels)`, four a row
     "Statements, an option at the end of each; the labels are those of the option."
-    starts = [say(CLOZE[r['kind']], entities[r['subject'], r['entity']]).rstrip() for r in rows for _ in range(4)]
+    starts = [say(starts[r['kind']], entities[r['subject'], r['entity']]).rstrip() for r in rows for _ in range(4)]
     n = [len(i) for i in encode_all(tokenizer, starts)]
     full = encode_all(tokenizer, [s + ' ' + c for s, c in zip(starts, (c for r in rows for c in r['choices']))])
     return [(ids, [-100]*k + ids[k:]) for ids, k in zip(full, n)]
 
-def cloze(answerer, rows, mat) -> Answers:
+def cloze(answerer, rows, mat, starts=CLOZE) -> Answers:
     "Which option goes on best, a token."
     with opened(answerer) as model, torch.no_grad(), fast_products():
-        seqs = cloze_sequences(model.tokenizer, rows, mat.entities); out = np.zeros(len(seqs), np.float32)
+        seqs = cloze_sequences(model.tokenizer, rows, mat.entities, starts); out = np.zeros(len(seqs), np.float32)
         order = sorted(range(len(seqs)), key=lambda i: len(seqs[i][0]))
         for b in (order[i:i+128] for i in range(0, len(order), 128)):
             lp, n = sequence_logprobs(model, collate([seqs[i] for i in b], model.tokenizer, model.device)); out[b] = (lp/n).cpu()
