@@ -43,18 +43,18 @@ class PlainGates:
 _jit = njit(nogil=True, error_model='numpy', cache='__file__' in globals())  # compiled once a machine; in a notebook, once a session
 
 @_jit
-def _listed(ring, words, rows, ptr, idx):
-    "Numbers of the features that are on in each of the rows; while `idx` is empty, only how many come before each row."
-    write, n = len(idx) > 0, 0
+def _listed(ring, words, rows, ptr):
+    "Numbers of the features that are on in each of the rows; `ptr` gets how many come before each row."
+    idx, n = np.empty(64*len(rows) + 64, np.int32), 0
     for i in range(len(rows)):
         row, w = ring[rows[i]], words[rows[i]]; per = len(row)//len(w)
         ptr[i] = n
+        if n + len(row) > len(idx): more = np.empty(2*len(idx) + len(row), np.int32); more[:n] = idx[:n]; idx = more
         for k in range(len(w)):
             if w[k]:
-                for j in range(k*per, (k + 1)*per):
-                    if write and row[j]: idx[n] = j
-                    n += row[j]
+                for j in range(k*per, (k + 1)*per): idx[n] = j; n += row[j]         # the next one overwrites a feature that is off
     ptr[len(rows)] = n
+    return idx[:n].copy()
 
 @_jit
 def _turned(ptr, idx, d):
@@ -74,10 +74,8 @@ def lists(on,  # `(W, d)` bool
     "Which features are on, token by token."
     ring = on.cpu().contiguous().numpy().view(np.uint8); words = ring.view(np.uint64) if ring.shape[1] % 8 == 0 else ring
     rows = np.arange(len(ring)) if rows is None else rows.cpu().numpy()
-    ptr, idx = np.zeros(len(rows) + 1, np.int64), np.empty(0, np.int32)
-    _listed(ring, words, rows, ptr, idx); idx = np.empty(ptr[-1], np.int32)
-    if len(idx): _listed(ring, words, rows, ptr, idx)
-    return ptr, idx
+    ptr = np.zeros(len(rows) + 1, np.int64)
+    return ptr, _listed(ring, words, rows, ptr)
 
 class Gates:
     "Which features are on, as lists; answers what `PlainGates` answers."
@@ -192,22 +190,26 @@ def level_mi(self: Gates, f, g, lo: int, q: int) -> tuple:  # two sets of featur
 
 # %% ../nbs/01ab_counts.ipynb #67a9cacd
 @_jit
-def _group_sums(ptr, idx, to, token, rows, order, begin, kind, counts, h, out):
-    "Group g is `order[begin[g]:begin[g + 1]]`; feature j is on `counts[kind[j]]` times."
-    d, n = len(kind), len(ptr) - 1; both, apart, each = np.zeros(d, np.int32), np.empty(len(counts)), h[counts] + h[n - counts]
+def _group_sums(ptr, idx, to, token, rows, group, many, kind, counts, h, out):
+    "Feature j is on `counts[kind[j]]` times and in `group[j]`, −1: in none; `many[g, k]` features of group g are of kind k."
+    n, (G, K) = len(ptr) - 1, many.shape; both, met = np.zeros(len(kind), np.int32), np.empty(len(kind), np.int32)
+    each, apart, base, ready = h[counts] + h[n - counts], np.empty(K), np.empty((K, G)), np.zeros(K, np.bool_)
     for i in range(len(rows)):
-        f = rows[i]; cf, own = counts[kind[f]], each[kind[f]]; both[:] = 0
+        f = rows[i]; cf, own, m = counts[kind[f]], each[kind[f]], 0
+        for k in range(K): apart[k] = (h[0] + h[cf] + h[counts[k]] + h[max(n - cf - counts[k], 0)] - own - each[k] + h[n])/n
+        if not ready[kind[f]]:                                               # as if it were never on together with anybody
+            ready[kind[f]] = True; base[kind[f]] = 0
+            for g in range(G):
+                for k in range(K): base[kind[f], g] += many[g, k]*apart[k]
+        out[i] = base[kind[f]]
+        if group[f] >= 0: out[i, group[f]] -= apart[kind[f]]                 # not with itself
         for t in token[to[f]:to[f + 1]]:
-            for x in idx[ptr[t]:ptr[t + 1]]: both[x] += 1
-        both[f] = -1                                                        # not with itself
-        for k in range(len(counts)): apart[k] = (h[0] + h[cf] + h[counts[k]] + h[max(n - cf - counts[k], 0)] - own - each[k] + h[n])/n
-        for g in range(len(begin) - 1):
-            s = 0.
-            for j in order[begin[g]:begin[g + 1]]:
-                b, k = both[j], kind[j]
-                if b == 0: s += apart[k]
-                elif b > 0: s += (h[b] + h[cf - b] + h[counts[k] - b] + h[n - cf - counts[k] + b] - own - each[k] + h[n])/n
-            out[i, g] = s
+            for x in idx[ptr[t]:ptr[t + 1]]:
+                if both[x] == 0: met[m] = x; m += 1
+                both[x] += 1
+        for x in met[:m]:
+            b, k = both[x], kind[x]; both[x] = 0
+            if x != f and group[x] >= 0: out[i, group[x]] += (h[b] + h[cf - b] + h[counts[k] - b] + h[n - cf - counts[k] + b] - own - each[k] + h[n])/n - apart[k]
 
 @patch
 def group_sums(self: Gates,
@@ -216,10 +218,9 @@ def group_sums(self: Gates,
                live,  # `(d,)` bool: who counts
               ):  # `(m, G)` double: nats
     "The MI of each feature with every other live one, summed by group."
-    a = torch.where(live, assignment, -1); order = a.argsort(stable=True)[int((~live).sum()):].numpy()
-    G = int(assignment.max()) + 1; begin = np.append(0, torch.bincount(assignment[live], minlength=G).cumsum(0).numpy())
-    counts, kind = np.unique(self.fires.numpy(), return_inverse=True); out = np.empty((len(f), G))
-    _group_sums(self.ptr, self.idx, self.to, self.token, f.numpy(), order, begin, kind, counts, _h(self.n), out)
+    counts, kind = np.unique(self.fires.numpy(), return_inverse=True); group = torch.where(live, assignment, -1).numpy()
+    many = np.zeros((int(assignment.max()) + 1, len(counts))); np.add.at(many, (group[group >= 0], kind[group >= 0]), 1); out = np.empty((len(f), len(many)))
+    _group_sums(self.ptr, self.idx, self.to, self.token, f.numpy(), group, many, kind, counts, _h(self.n), out)
     return torch.from_numpy(out)
 
 # %% ../nbs/01ab_counts.ipynb #86d4917c

@@ -93,13 +93,14 @@ def score_speed(model, run: str = 'knowledge_aware', seed: int = 0, at=(0, 50, 1
 
 # %% ../nbs/13c_dynamics.ipynb #5c0e0004
 def plot_score_speed(rows) -> plt.Figure:  # rows: of `score_speed`
-    "Held-out score (with its 95 % interval) and FVU against tokens; solid: with the dependence term, dashed: without."
+    "Held-out score and FVU against tokens, means over seeds with the lowest and the highest; solid: with the dependence term, dashed: without."
     t = pd.DataFrame(rows)
     with plt.rc_context(STYLE):
         fig, (a, b) = plt.subplots(1, 2, figsize=(7, 2.8), layout='constrained')
         for beta, r in t.groupby('beta', sort=False):
             style = dict(color=PALETTE[r.run.iloc[0]], ls='-' if beta else '--', label=f'β = {beta:g}', marker='o', ms=3, lw=1.2)
-            a.errorbar(r.tokens + (0 if beta else 9e3), r.score, yerr=[r.score-r.low, r.high-r.score], capsize=2, **style); b.plot(r.tokens, r.fvu, **style)
+            for ax, col in ((a, 'score'), (b, 'fvu')):
+                m = r.groupby('tokens')[col].agg(['mean', 'min', 'max']); ax.errorbar(m.index + (0 if beta else 9e3), m['mean'], yerr=[m['mean']-m['min'], m['max']-m['mean']], capsize=2, **style)
         a.axhline(.75, ls=':', c='k', lw=1); a.set(xlabel='tokens', ylabel='held-out score', ylim=(0, .8)); b.set(xlabel='tokens', ylabel='variance unexplained (FVU)', yscale='log'); a.legend(fontsize=7)
     return fig
 

@@ -122,7 +122,7 @@ def baseline_maker(name: str,  # a key of `GRIDS`
     return lambda **s: method(model, school.forget, school.retain, seed=seed, progress=progress, **s)
 
 # %% ../nbs/09ca_exam.ipynb #8f23ca6a
-STUDY = (('difference in means', 0), ('RMU', 0), ('NPO', 0), ('gradient difference', 0), ('RMU', 1), ('RMU', 2))   # name, seed
+STUDY = (('difference in means', 0), ('RMU', 0), ('NPO', 0), ('gradient difference', 0), ('RMU', 1), ('RMU', 2), ('RMU', 3), ('RMU', 4))   # name, seed
 
 def sweep_all(model, school: Lessons, exam: Exam, file,  # JSON that grows
               jobs=STUDY, grids=None,  # default: `GRIDS`

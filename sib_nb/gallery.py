@@ -85,12 +85,15 @@ def probing_curves(results: pd.DataFrame) -> plt.Figure:
 def _saved(results, name): return Path(results.file.iloc[0]).parent/name
 
 def layer_sweep(results: pd.DataFrame) -> plt.Figure:
-    "Baseline scores and the reader's hits, a bar a layer; from `layer_sweep.json` and `reader_sweep.json` beside the results."
+    "Baseline scores and the reader's hits, a bar a layer, with the range over seeds; from `layer_sweep.json` and `reader_sweep.json` beside the results."
     score, reader = (pd.DataFrame(load_json(_saved(results, f'{n}_sweep.json'))) for n in ('layer', 'reader'))
     with plt.rc_context(STYLE):
         fig, (a, b) = plt.subplots(1, 2, figsize=(7, 3), layout='constrained')
-        for dx, col, hatch, units in ((-.2, 'raw', '', 'raw units'), (.2, 'scale', '///', 'units of each feature')): a.bar(score.layer+dx, score[col], .38, color=PALETTE['baseline'], hatch=hatch, edgecolor='w', label=f'clamps in {units}')
-        b.bar(reader.layer, reader.found, .6, color=PALETTE['knowledge_aware'])
+        def bars(ax, t, col, dx, **style):
+            m = t.groupby('layer')[col].agg(['mean', 'min', 'max'])
+            ax.bar(m.index+dx, m['mean'], yerr=[m['mean']-m['min'], m['max']-m['mean']], error_kw=dict(lw=1, capsize=2), **style)
+        for dx, col, hatch, units in ((-.2, 'raw', '', 'raw units'), (.2, 'scale', '///', 'units of each feature')): bars(a, score, col, dx, width=.38, color=PALETTE['baseline'], hatch=hatch, edgecolor='w', label=f'clamps in {units}')
+        bars(b, reader, 'found', 0, width=.6, color=PALETTE['knowledge_aware'])
         for ax in (a, b): ax.set(xlabel='residual stream after block', xticks=sorted(score.layer.unique()))
         a.set(ylabel='unlearning score, plain SAE\n(calibration questions)', ylim=(0, .1)); a.legend(fontsize=7); b.set(ylabel='forget prompts found\nat 1 % of retain prompts', ylim=(0, 1))
     return fig

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['jit', 'fast', 'even', 'at_once', 'spread', 'larger', 'lane_maxima', 'low_bound', 'rank_out', 'flag', 'select',
-           'combine', 'dots', 'transpose', 'place', 'fetch', 'gram', 'gram_back', 'count_above', 'write_above',
+           'combine', 'dots', 'transpose', 'place', 'fetch', 'moments', 'moments_back', 'count_above', 'write_above',
            'row_gradient', 'measure', 'adam_rows']
 
 # %% ../nbs/03a_kernels.ipynb #d1f27c3f
@@ -180,20 +180,42 @@ def fetch(ptr, idx, dense, where, val, a, b):
 
 # %% ../nbs/03a_kernels.ipynb #253dde4c
 @jit
-def gram(ptr, col, val, out):
-    "Add up the products of every two entries of a row."
-    for i in range(len(ptr) - 1):
+def moments(ptr, idx, val, where, size, both, mean, q):
+    "Means, sums of products and squared lengths (token, group) of the centred features in columns `where[feature]`; -1: in none. `both`, `mean` begin at 0."
+    n, m = len(q), len(mean); col, v, one = np.empty(m, np.int32), np.empty(m, val.dtype), val.dtype.type(1)
+    for i in range(n):
+        k = 0
         for e in range(ptr[i], ptr[i + 1]):
-            for f in range(ptr[i], ptr[i + 1]): out[col[e], col[f]] += val[e]*val[f]
+            if where[idx[e]] >= 0: col[k] = where[idx[e]]; v[k] = val[e]; k += 1
+        for a in range(k):
+            mean[col[a]] += v[a]
+            for b in range(k): both[col[a], col[b]] += v[a]*v[b]
+    mean *= one/n; length = (mean*mean).reshape(-1, size).sum(1).astype(val.dtype)
+    for a in range(m):
+        for b in range(m): both[a, b] -= val.dtype.type(n)*mean[a]*mean[b]
+    for i in range(n):
+        q[i] = length
+        for e in range(ptr[i], ptr[i + 1]):
+            c = where[idx[e]]
+            if c >= 0: q[i, c//size] += val[e]*(val[e] - 2*mean[c])
 
 @jit
-def gram_back(ptr, col, val, g, out):
+def moments_back(ptr, idx, val, where, size, mean, g, gq, out):
     "The gradient of the entries."
-    for i in range(len(ptr) - 1):
+    n, m = len(gq), len(mean); h = g + g.T; push = 2*mean*np.repeat(gq.sum(0), size); shift = np.zeros(m, val.dtype)
+    for a in range(m):
+        for b in range(m): shift[a] += h[a, b]*mean[b]
+    for i in range(n):
         for e in range(ptr[i], ptr[i + 1]):
-            s = val.dtype.type(0)
-            for f in range(ptr[i], ptr[i + 1]): s += (g[col[e], col[f]] + g[col[f], col[e]])*val[f]
-            out[e] = s
+            c = where[idx[e]]
+            if c >= 0: push[c] -= 2*gq[i, c//size]*val[e]
+    for i in range(n):
+        for e in range(ptr[i], ptr[i + 1]):
+            c, s = where[idx[e]], val.dtype.type(0); out[e] = 0
+            if c < 0: continue
+            for f in range(ptr[i], ptr[i + 1]):
+                if where[idx[f]] >= 0: s += h[c, where[idx[f]]]*val[f]
+            out[e] = s - shift[c] + 2*gq[i, c//size]*(val[e] - mean[c]) + push[c]/n
 
 # %% ../nbs/03a_kernels.ipynb #653d18d0
 @jit

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from .kernels import adam_rows, at_once, combine, count_above, dots, even, fetch, gram, gram_back, measure, place, select, spread, transpose, write_above
+from .kernels import adam_rows, at_once, combine, count_above, dots, even, fetch, measure, moments, moments_back, place, select, spread, transpose, write_above
 from .sae import SAE, batch_cut
 
 # %% ../nbs/03b_sparse.ipynb #be9e6afa
@@ -108,17 +108,19 @@ def on(self: Codes):  # `Codes` whose values are booleans; `.dense()` is a table
     return Codes(self.ptr, self.idx, self.values.detach() > 0, self.shape[1])
 
 # %% ../nbs/03b_sparse.ipynb #2ca1946d
-class _Gram(torch.autograd.Function):
+class _Moments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, val, ptr, col, m):
-        ctx.save_for_backward(val); ctx.at = ptr, col; out = torch.zeros(m, m, dtype=val.dtype)
-        gram(ptr, col, _np(val), out.numpy())
-        return out
+    def forward(ctx, val, ptr, idx, where, g, s):
+        both, mean, q = val.new_zeros(g*s, g*s), val.new_zeros(g*s), val.new_empty(len(ptr) - 1, g)
+        moments(ptr, idx, _np(val), where, s, both.numpy(), mean.numpy(), q.numpy())
+        ctx.save_for_backward(val, mean); ctx.at = ptr, idx, where, s
+        return both, q
 
     @staticmethod
-    def backward(ctx, g):
-        val, = ctx.saved_tensors; out = torch.empty_like(val); gram_back(*ctx.at, _np(val), _np(g), out.numpy())
-        return out, None, None, None
+    def backward(ctx, g, gq):
+        (val, mean), (*at, where, s), out = ctx.saved_tensors, ctx.at, torch.empty_like(ctx.saved_tensors[0])
+        moments_back(*at, _np(val), where, s, _np(mean), _np(g), _np(gq), out.numpy())
+        return out, *[None]*5
 
 @patch
 def moments(self: Codes,
@@ -126,12 +128,8 @@ def moments(self: Codes,
             real: Tensor,  # False where `cols` is padding, `(g, s)`
            ) -> tuple:  # of centred features: `(g s, g s)` sums of products; `(n, g)` squared lengths
     "What `cka_matrix` is made of, from the entries alone."
-    (g, s), n = cols.shape, len(self); where = np.full(self.shape[1], -1, np.int32); where[cols[real].numpy()] = real.flatten().nonzero().flatten().numpy()
-    col = where[self.idx]; e = np.flatnonzero(col >= 0); col = col[e]; ends = np.searchsorted(e, self.ptr)
-    v, at, row = self.values[torch.from_numpy(e)], torch.from_numpy(col).long(), torch.from_numpy(np.repeat(np.arange(n), np.diff(ends)))
-    mean = v.new_zeros(g*s).index_add(0, at, v)/n
-    q = v.new_zeros(n*g).index_add(0, row*g + at//s, v*(v - 2*mean[at])).view(n, g) + mean.square().view(g, s).sum(1)
-    return _Gram.apply(v, ends, col, g*s) - n*mean[:, None]*mean, q
+    where = np.full(self.shape[1], -1, np.int32); where[cols[real].numpy()] = real.flatten().nonzero().flatten().numpy()
+    return _Moments.apply(self.values, self.ptr, self.idx, where, *cols.shape)
 
 # %% ../nbs/03b_sparse.ipynb #38d81d89
 ROWS = 256  # tokens of a thread whose pre-activations are in memory at a time

@@ -31,7 +31,7 @@ class Study:
     options: dict  # for `run`
 
 STUDIES = dict(quick=Study({n: (0,) for n in QUICK}, 'quick', dict(forget='biology-quick', steps=120, control=False)),
-               full=Study({n: range(5) if n in ('baseline', 'knowledge_aware') else range(3) for n in RUNS}, 'results', {}))
+               full=Study({n: range(5 if n in ('baseline', 'knowledge_aware') or r.peer else 3) for n, r in RUNS.items()}, 'results', {}))
 
 def _start(threads, benchmarks):
     "Get a worker ready."

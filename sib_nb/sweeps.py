@@ -31,35 +31,36 @@ from .unlearning import unlearning_eval
 from .window import SlidingWindowMI
 
 # %% ../nbs/11a_sweeps.ipynb #53c72a4b
-def layer_sweep(model='minigemma', forget: str = 'biology', layers=None, seeds=(0,), steps: int = 300, progress: bool = True) -> list:  # dicts, one a layer and seed
+def layer_sweep(model='minigemma', forget: str = 'biology', layers=None, seeds=range(3), steps: int = 300, progress: bool = True) -> list:  # dicts, one a layer and seed
     "Baseline SAEs after every block: FVU, and unlearning on calibration questions."
     lm, bench, rows = load_model(model) if isinstance(model, str) else model, _benchmark(forget), []
     for layer in layers or range(n_layers(lm)-1):
+        task = task_for(lm, layer, bench, progress)
         for seed in seeds:
             cfg = TrainConfig(**{**SHARED['train'], 'seed': seed, 'steps': steps})
             sae, _, info, _ = trained(preset('baseline'), cfg, lm, layer, bench, SHARED['expansion'], data_dir()/'cache'/'layers'/f'L{layer}-s{seed}', asdict(cfg), True, progress)
             row = dict(layer=layer, seed=seed, steps=steps, fvu=info['metrics']['fvu'])
             for units in ('raw', 'scale'):
-                t = unlearning_eval(lm, sae, task=task_for(lm, layer, bench, progress), layer=layer, units=units, progress=progress).table
+                t = unlearning_eval(lm, sae, task=task, layer=layer, units=units, progress=progress).table
                 ok = t[t.retain_cal >= .99]
                 row[units] = 0. if ok.empty else float(1-ok.forget_cal.min())
             rows.append(row)
     return rows
 
 # %% ../nbs/11a_sweeps.ipynb #7dc41dad
-def reader_sweep(model='minigemma', forget: str = 'biology', layers=None, seed: int = 0, rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer
+def reader_sweep(model='minigemma', forget: str = 'biology', layers=None, seeds=range(3), rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer and seed
     "How well the forget domain can be read where answers are read off, after every block; on calibration entities the reader has not seen."
     lm, bench, out = load_model(model) if isinstance(model, str) else model, _benchmark(forget), []
     two = calibration_rows(lm, bench, progress); rows, about = sum(two, []), {r['subject'] for r in two[0]}
     test = heldout_mask([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)], .25, 1)
     parts = [[r for r, t in zip(rows, test) if t == want] for want in (False, True)]
-    texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
+    texts, labels, *_ = training_texts(bench, prompts=False, seed=0)
     for layer in layers or range(n_layers(lm)-1):
-        reader = train_reader(*lessons(lm, parts[0], layer, about, texts[:2000], labels[:2000]), seed=seed, progress=progress, **options)
-        x, subject, answer = lessons(lm, parts[1], layer, about)
+        known, (x, subject, answer) = lessons(lm, parts[0], layer, about, texts[:2000], labels[:2000]), lessons(lm, parts[1], layer, about)
         retain, found = answer & (subject > 0), answer & (subject == 0)
-        fires = at_rate(reader, x[retain], rate, subject[retain]).fires(x[found]).float()
-        out.append(dict(layer=layer, seed=seed, rate=rate, found=fires.mean().item(), n_forget=len(fires), n_retain=int(retain.sum())))
+        for seed in seeds:
+            fires = at_rate(train_reader(*known, seed=seed, progress=progress, **options), x[retain], rate, subject[retain]).fires(x[found]).float()
+            out.append(dict(layer=layer, seed=seed, rate=rate, found=fires.mean().item(), n_forget=len(fires), n_retain=int(retain.sum())))
     return out
 
 # %% ../nbs/11a_sweeps.ipynb #5ead0002
@@ -77,20 +78,21 @@ def beginnings(lm, layer: int, every: int = 1, progress: bool = True) -> Beginni
     r = resid(lm, [say(t, e).rstrip() for e in ents for t in CLOZE.values()], layer, progress=progress); last = torch.cat([r.doc.diff() != 0, torch.tensor([True])])
     return Beginnings(r.x[last], torch.tensor([(FORGET, *RETAIN).index(e['domain']) for e in ents]).repeat_interleave(n), list(CLOZE)*len(ents), torch.tensor(heldout_mask(names(), .25, 1)).repeat_interleave(n))
 
-def statement_sweep(model='minigemma', layers=None, seed: int = 0, rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer and kind of statement
+def statement_sweep(model='minigemma', layers=None, seeds=range(3), rate: float = .01, progress: bool = True, **options) -> list:  # dicts, one a layer, seed and kind of statement
     "How well the forget domain can be read off the beginning of a statement, after every block; embedded benchmark, calibration entities the reader has not seen."
     lm, out = load_model(model) if isinstance(model, str) else model, []
     for layer in layers or range(n_layers(lm)-1):
         b = beginnings(lm, layer, progress=progress); old = ~b.aside; retain = b.aside & (b.subject > 0)
-        reader = train_reader(b.x[old], b.subject[old], torch.ones(int(old.sum()), dtype=torch.bool), seed=seed, progress=progress, **options)
-        fires = at_rate(reader, b.x[retain], rate, b.subject[retain]).fires(b.x)
-        for k in CLOZE:
-            mine = b.aside & torch.tensor([i == k for i in b.kind]); found, wrong = (fires[mine & s].float() for s in (b.subject == 0, b.subject > 0))
-            out.append(dict(layer=layer, seed=seed, rate=rate, kind=k, found=found.mean().item(), false_alarms=wrong.mean().item(), n_forget=len(found), n_retain=len(wrong)))
+        for seed in seeds:
+            reader = train_reader(b.x[old], b.subject[old], torch.ones(int(old.sum()), dtype=torch.bool), seed=seed, progress=progress, **options)
+            fires = at_rate(reader, b.x[retain], rate, b.subject[retain]).fires(b.x)
+            for k in CLOZE:
+                mine = b.aside & torch.tensor([i == k for i in b.kind]); found, wrong = (fires[mine & s].float() for s in (b.subject == 0, b.subject > 0))
+                out.append(dict(layer=layer, seed=seed, rate=rate, kind=k, found=found.mean().item(), false_alarms=wrong.mean().item(), n_forget=len(found), n_retain=len(wrong)))
     return out
 
 # %% ../nbs/11a_sweeps.ipynb #d8334212
-def before_after(names=('baseline', 'optimized_groups'), seeds=(0,), model='minigemma', forget: str = 'biology', out=None) -> list:  # dicts, one a run, seed and moment
+def before_after(names=('baseline', 'optimized_groups'), seeds=range(3), model='minigemma', forget: str = 'biology', out=None) -> list:  # dicts, one a run, seed and moment
     "Group MI and its null on held-out tokens, before training and after it; needs the SAEs of finished runs."
     lm, bench, out, rows = load_model(model) if isinstance(model, str) else model, _benchmark(forget), Path(out or data_dir()/'results'), []
     x = resid(lm, training_texts(bench)[2], bench.layer).x.float()
