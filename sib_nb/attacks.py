@@ -45,6 +45,7 @@ class Material:
     heldout: float
     split_seed: int
     few: int  # so many questions of each side where an attack asks longer or more often
+    vocab: dict  # of the tokenizer that made the documents' tokens
     def key(self) -> dict:  # what a table depends on
         return dict(n_forget=len(self.forget), n_retain=len(self.retain), n_never=len(self.never), n_docs=len(self.docs), heldout=self.heldout, split_seed=self.split_seed, few=self.few)
 
@@ -61,7 +62,7 @@ def material(tokenizer, forget, retain,  # rows that the original model answers 
     kept = set(about(parts['retain']['held']))
     docs = [say(t, e) for e in ents.values() for t in DOCS if f"{e['domain']}/{e['name']}" in kept]
     return Material(some(parts['forget']['held'], n), some(parts['retain']['held'], n), {s: p['cal'] for s, p in parts.items()},
-                    some(never, few), sequences(tokenizer, some(docs, n_docs)), ents, heldout, split_seed, few)
+                    some(never, few), sequences(tokenizer, some(docs, n_docs)), ents, heldout, split_seed, few, tokenizer.get_vocab())
 
 # %% ../nbs/09d_attacks.ipynb #be939492
 class Answers(NamedTuple):
@@ -260,7 +261,7 @@ def run_attack(answerer, attack: Attack, mat: Material, seed: int = 0, n_boot: i
     began, a = time.time(), attack.change(answerer, mat, seed) if attack.change else answerer
     if a is None: return {}
     out = {k: v for side in ('forget', 'retain') for k, v in measures(attack.ask(a, getattr(mat, side), mat), side, n_boot).items()}
-    if attack.change or attack.ask is plain: out |= dict(never=measures(plain(a, mat.never), 'n', 1)['n'], loss=loss(a, mat.docs))
+    if attack.change or attack.ask is plain: out |= dict(never=measures(plain(a, mat.never), 'n', 1)['n'], loss=loss(a, mat.docs) if _inside(a).tokenizer.get_vocab() == mat.vocab else None)     # with other tokens, nothing to compare
     return out | dict(seconds=time.time()-began)
 
 def status_under(row, none, base) -> str:  # row: of an attack; none: the answerer left alone; base: the original model under that attack
@@ -299,7 +300,8 @@ def attack_table(rows) -> pd.DataFrame:  # adds loss_added (nats a token, over t
         none, base = by.get((name, 'none')), by.get(('original', a), by.get(('original', 'none')))
         if none is None or base is None: raise SIBError("the battery needs the attack 'none', and the original model; run them too")
         taken = base['forget'] - none['forget']; status = status_under(r, none, base)
-        out.append(dict(r, loss_added=r.get('loss', none['loss']) - by['original', 'none']['loss'], never=r.get('never', none['never']), status='' if name == 'original' or a == 'none' else status,
+        spent = r.get('loss', none['loss'])
+        out.append(dict(r, loss_added=math.nan if spent is None else spent - by['original', 'none']['loss'], never=r.get('never', none['never']), status='' if name == 'original' or a == 'none' else status,
                         recovered=(r['forget']-none['forget'])/taken if taken > 0 and a != 'none' and status != 'nothing taken' else math.nan))
     return pd.DataFrame(out)
 

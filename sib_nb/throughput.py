@@ -101,9 +101,9 @@ def speed_ratios(folder=None,  # where the files `bench_*.json` are; None: `data
             r = [t['SAEBench']/c for t in load_json(f)['seconds'] if (c := cost(t))]
             if r: out.append(('judging, vs SAEBench', key, r))
     if (f := folder/'bench_training.json').exists():
-        for x in (x for x in load_json(f).values() if isinstance(x, dict) and 'table' in x):
-            s = {c['who']: c['seconds'] for c in x['table']}; own = s.get('ours topk')
-            out += [('a training step, vs its peers', f"{peer}, {x['d_in']:,} × {x['d_sae']:,}", [t/own]) for peer, t in s.items() if own and not peer.startswith(('ours', 'encoder', 'five'))]
+        for name, x in ((n, x) for n, x in load_json(f).items() if isinstance(x, dict) and 'table' in x):
+            s = {c['who']: c['seconds'] for c in x['table']}; own, peers = s.get('ours topk'), ('sparsify', *('SAELens', 'dictionary')*(name in ('small', 'large')))
+            out += [('a training step, vs its peers', f"{peer}, {x['d_in']:,} × {x['d_sae']:,}, {x['batch']:,} tokens", [t/own]) for peer, t in s.items() if own and peer.startswith(peers)]
     return out
 
 # %% ../nbs/15b_throughput.ipynb #9213f311
@@ -114,11 +114,11 @@ def plot_speed(ratios,  # from `speed_ratios`
     import seaborn as sns
     if not ratios: raise SIBError('there is nothing to draw: measure first, see notebook 15b_throughput')
     groups = list(dict.fromkeys(g for g, _, _ in ratios)); color = dict(zip(groups, sns.color_palette('colorblind')))
-    fig = plt.figure(figsize=(6, .6 + .28*len(ratios))); ax = fig.add_subplot()
+    fig = plt.figure(figsize=(7, 1.2 + .24*len(ratios)), layout='constrained'); ax = fig.add_subplot()
     for i, (g, _, r) in enumerate(ratios):
         low, mid, high = torch.tensor(r, dtype=torch.float64).quantile(torch.tensor([.25, .5, .75], dtype=torch.float64)).tolist()
         ax.barh(i, mid, color=color[g], xerr=[[mid-low], [high-mid]], error_kw=dict(lw=1), label=g if g not in ax.get_legend_handles_labels()[1] else None)
         ax.text(high, i, f'  {mid:.1f}', va='center', fontsize=8)
     ax.set(yticks=range(len(ratios)), yticklabels=[l for _, l, _ in ratios], xlabel='times as fast'); ax.axvline(1, color='.4', lw=1, ls='--'); ax.invert_yaxis()
-    ax.legend(fontsize=8, frameon=False, loc='lower right'); sns.despine(ax=ax)
+    fig.legend(*ax.get_legend_handles_labels(), fontsize=8, frameon=False, loc='outside upper left', ncol=2); sns.despine(ax=ax)
     return fig

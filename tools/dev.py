@@ -1,9 +1,10 @@
-"""What the Makefile calls: `python tools/dev.py sync | readme | api | run [NOTEBOOK …] | test [NOTEBOOK …]`.
+"""What the Makefile calls: `python tools/dev.py sync | readme | api | run [NOTEBOOK …] | results [NOTEBOOK …] | test [NOTEBOOK …]`.
 
 sync    fails, naming the file, if exporting, cleaning or rebuilding README.md or API.md would change anything
 readme  writes README.md from nbs/index.ipynb
 api     writes API.md from the modules: what each exports, with the docments of its parameters
 run     executes notebooks in fresh kernels and saves them; cells marked slow keep their outputs and are not run
+results does the same with the slow cells that write a file of data/results which isn't there, and leaves all other notebooks alone
 test    sync, then nbdev_test on every notebook in a process of its own, then `N passed, M failed`
 """
 import ast
@@ -162,16 +163,24 @@ def test_one(nb: Path) -> tuple:
     return ok, nb.name, out
 
 
-def run(names) -> int:
+def missing(source: str) -> list:
+    "Files of data/results that a cell speaks of and that aren't there."
+    return [f for f in re.findall(r"results'?/'(\w+\.json)'", source) if not (ROOT/'data'/'results'/f).exists()]
+
+
+def run(names, results=False) -> int:
     import nbformat
     from nbclient import NotebookClient
     for path in (p for p in sorted(NBS.glob('*.ipynb')) if not names or any(n in p.name for n in names)):
-        print(path.name, flush=True)
         nb = nbformat.read(path, as_version=4)
-        slow = {c.id: (c.source, c.outputs) for c in nb.cells if c.cell_type == 'code' and re.match(r'#\|\s*(slow|gpu|eval:\s*false)\b', c.source)}
+        marked = [c for c in nb.cells if c.cell_type == 'code' and re.match(r'#\|\s*(slow|gpu|eval:\s*false)\b', c.source)]
+        due = [c.id for c in marked if results and c.source.startswith('#| slow') and missing(c.source)]
+        if results and not due: continue
+        print(path.name, *sum((missing(c.source) for c in marked if c.id in due), []), flush=True)
+        slow = {c.id: (c.source, c.outputs) for c in marked if c.id not in due}
         for c in nb.cells:
             if c.id in slow: c.source = 'pass'
-        NotebookClient(nb, timeout=LIMIT, iopub_timeout=120, store_widget_state=False, resources={'metadata': {'path': str(NBS)}}).execute()
+        NotebookClient(nb, timeout=None if due else LIMIT, iopub_timeout=120, store_widget_state=False, resources={'metadata': {'path': str(NBS)}}).execute()
         for c in nb.cells:
             if c.id in slow: (c.source, c.outputs), c.execution_count = slow[c.id], None
         nbformat.write(nb, path)
@@ -194,7 +203,7 @@ def test(names) -> int:
 def main(argv):
     what, rest = (argv or ['help'])[0], argv[1:]
     if what == 'test': return test(rest)
-    if what == 'run': return run(rest)
+    if what in ('run', 'results'): return run(rest, what == 'results')
     if what == 'readme':
         (ROOT/'README.md').write_text(readme(), encoding='utf-8'); return 0
     if what == 'api':
