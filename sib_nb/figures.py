@@ -147,7 +147,7 @@ def tidy(results: pd.DataFrame = None,  # from `load_results`; default: all of `
 # %% ../nbs/13_figures.ipynb #88fadd68
 PALETTE = dict(zip(RUNS, sns.color_palette('colorblind', 7) + sns.husl_palette(len(RUNS)-7, l=.5)))
 PALETTE |= dict(zip((r for r in RUNS if RUNS[r].peer), sns.color_palette('Dark2', 8)[3:]))      # peers, told apart by broken lines too
-STYLE = {'figure.dpi': 110, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
+STYLE = {'figure.dpi': 90, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
 
 def _summary(results, col):
     "Mean, lowest and highest over the seeds of each run, in the order of `RUNS`."
@@ -180,7 +180,7 @@ def unlearning_scores(results: pd.DataFrame,  # from `load_results`
             for dy, v, (lo, hi), hatch in ((-.18, g.score.mean(), (g.score.min(), g.score.max()), ''), (.18, g.heldout.mean(), held, '////')):
                 ax.barh(y+dy, v, .34, color=PALETTE[name], hatch=hatch, edgecolor='w')
                 if hatch or not one: ax.errorbar(v, y+dy, xerr=[[max(0, v-lo)], [max(0, hi-v)]], fmt='none', ecolor='k', capsize=2)
-                ax.annotate(f'{v:.3f}' + ('' if hatch or (g.status == 'ok').all() else f' {g.status.iloc[0]}'), (max(v, hi), y+dy), va='center', xytext=(6, 0), textcoords='offset points', fontsize=7)
+                ax.annotate(f'{v:.3f}' + ('' if hatch or (g.status == 'ok').all() else f' {g.status[g.status != "ok"].iloc[0]}'), (max(v, hi), y+dy), va='center', xytext=(6, 0), textcoords='offset points', fontsize=7)
             for k in (k for ks in g.controls for k in ks): ax.plot(k['heldout']['score'], y+.42, CONTROLS[k['control']], color='k', mfc='none', ms=4, clip_on=False)
         grey = [plt.Rectangle((0, 0), 1, 1, facecolor='.5', hatch=h, edgecolor='w') for h in ('', '////')]
         marks = [plt.Line2D([], [], color='k', marker=m, mfc='none', ls='') for m in CONTROLS.values()]
