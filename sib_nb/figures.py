@@ -86,6 +86,7 @@ def quality(results: pd.DataFrame) -> pd.DataFrame:  # one row a run, for readin
                      'group MI (10⁻³ nats)': _spread(1e3*r.group_mi, 2), 'of shuffled tokens': _spread(1e3*r.group_mi_null, 2)})
     return pd.DataFrame(rows)
 
+# %% ../nbs/13_figures.ipynb #31007c6f
 def ways(results: pd.DataFrame,  # from `load_results`
         ) -> pd.DataFrame:  # one row a run, seed and method
     "The interventions of all results in one table."

@@ -199,6 +199,7 @@ def moments(ptr, idx, val, where, size, both, mean, q):
             c = where[idx[e]]
             if c >= 0: q[i, c//size] += val[e]*(val[e] - 2*mean[c])
 
+# %% ../nbs/03a_kernels.ipynb #253dde4d
 @jit
 def moments_back(ptr, idx, val, where, size, mean, g, gq, out):
     "The gradient of the entries."
