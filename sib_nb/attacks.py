@@ -7,7 +7,7 @@ __all__ = ['NEW_WORDINGS', 'ROUNDS', 'CLOZE', 'PARTS', 'ATTACKS', 'Material', 'm
            'plain', 'loss', 'reword', 'untrained_wording', 'new_wordings', 'few_shot', 'with_examples', 'in_orders',
            'vote', 'option_orders', 'majority', 'cloze_sequences', 'cloze', 'SAEEdit', 'edited', 'part_of', 'rounded',
            'facts', 'relearned', 'relearning', 'Attack', 'run_attack', 'status_under', 'attack_battery', 'attack_table',
-           'plot_attacks', 'rebuild']
+           'over_seeds', 'plot_attacks', 'rebuild']
 
 # %% ../nbs/09d_attacks.ipynb #d808a50b
 import copy
@@ -305,17 +305,28 @@ def attack_table(rows) -> pd.DataFrame:  # adds loss_added (nats a token, over t
                         recovered=(r['forget']-none['forget'])/taken if taken > 0 and a != 'none' and status != 'nothing taken' else math.nan))
     return pd.DataFrame(out)
 
+# %% ../nbs/09d_attacks.ipynb #eb2fdc62
+def over_seeds(table: pd.DataFrame,  # from `attack_table`
+              ) -> pd.DataFrame:  # a row an answerer and attack: seeds, forget and retain (means), lowest, highest, broken (of how many seeds), recovered (mean)
+    "Answerers that were attacked with several seeds, named like `RMU, seed 3`, taken together."
+    t = table.assign(answerer=table.answerer.str.split(', seed ').str[0], broken=table.status == 'broken')
+    return t.groupby(['answerer', 'attack'], sort=False).agg(seeds=('forget', 'size'), forget=('forget', 'mean'), lowest=('forget', 'min'), highest=('forget', 'max'),
+                                                             retain=('retain', 'mean'), broken=('broken', 'sum'), recovered=('recovered', 'mean')).reset_index()
+
 # %% ../nbs/09d_attacks.ipynb #b69886ec
 def plot_attacks(table):  # from `attack_battery`; the matplotlib figure
-    "Left: forget accuracy under every attack, a colour an answerer, 95 % intervals; hollow: the attack broke the model. Right: retain accuracy."
+    "Left: forget accuracy under every attack, a colour an answerer, 95 % intervals; hollow: the attack broke the model; faint: further seeds. Right: retain accuracy."
     import matplotlib.pyplot as plt
     import seaborn as sns
-    attacks, names = sorted(set(table.attack), key=lambda a: (*ATTACKS, a).index(a)), list(dict.fromkeys(table.answerer))
+    kind = table.answerer.str.split(', seed ').str[0]
+    attacks, names = sorted(set(table.attack), key=lambda a: (*ATTACKS, a).index(a)), list(dict.fromkeys(kind))
     fig, axes = plt.subplots(1, 2, figsize=(9.5, 1.2+.36*len(attacks)), sharey=True, gridspec_kw=dict(width_ratios=(1.5, 1)), layout='constrained')
     colors = ['.5', *sns.color_palette('colorblind', len(names)-1)]
     for i, (n, color, mark) in enumerate(zip(names, colors, 'osD^vPX*<>'*3)):
-        t = table[table.answerer == n]; y = np.array([attacks.index(a) for a in t.attack]) + .75*((i+.5)/len(names)-.5)
+        place = lambda t: np.array([attacks.index(a) for a in t.attack]) + .75*((i+.5)/len(names)-.5)
+        t, more = table[table.answerer == n], table[(kind == n) & (table.answerer != n)]; y = place(t)
         for ax, side in zip(axes, ('forget', 'retain')):
+            ax.plot(more[side], place(more), mark, color=color, ms=3, alpha=.35, mew=0)
             ax.hlines(y, t[f'{side}_low'], t[f'{side}_high'], color=color, lw=1.2)
             for ok in (True, False):
                 m = ((t.status != 'broken') == ok).values; ax.plot(t[side][m], y[m], mark, color=color, ms=4.5, mfc=color if ok else 'w', label=n if ok else None)

@@ -123,13 +123,15 @@ def without_sae(folder=None) -> pd.DataFrame:  # rows like those of `best_ways`
     return pd.DataFrame(rows)
 
 def attack_overview(folder=None) -> pd.DataFrame:  # attacks × answerers, for reading
-    "Forget accuracy with its 95 % interval under every attack."
-    from sib_nb.attacks import attack_table
+    "Forget accuracy under every attack: with its 95 % interval, or the mean of several seeds with the lowest and highest."
+    from sib_nb.attacks import attack_table, over_seeds
     file = Path(folder or data_dir()/'results')/'attacks.json'
     if not file.exists(): return pd.DataFrame()
-    t = attack_table(load_json(file)['rows'])
-    t['cell'] = [f'{r.forget:.2f} [{r.forget_low:.2f}, {r.forget_high:.2f}]' + (' broken' if r.status == 'broken' else '') for r in t.itertuples()]
-    return t.pivot(index='attack', columns='answerer', values='cell').loc[list(dict.fromkeys(t.attack)), list(dict.fromkeys(t.answerer))].fillna('–').reset_index()
+    one = attack_table(load_json(file)['rows']); t = over_seeds(one); one = one.set_index(['answerer', 'attack'])
+    t['cell'] = [(f'{r.forget:.2f} ({r.lowest:.2f}–{r.highest:.2f})' if r.seeds > 1 else '{:.2f} [{:.2f}, {:.2f}]'.format(*one.loc[(r.answerer, r.attack), ['forget', 'forget_low', 'forget_high']]))
+                 + (f" broken{f' {r.broken}/{r.seeds}' if r.seeds > 1 else ''}" if r.broken else '') for r in t.itertuples()]
+    names = {n: f'{n} ({k} seeds)' if (k := t[t.answerer == n].seeds.max()) > 1 else n for n in dict.fromkeys(t.answerer)}
+    return t.pivot(index='attack', columns='answerer', values='cell').loc[list(dict.fromkeys(t.attack)), list(names)].rename(columns=names).fillna('–').reset_index()
 
 # %% ../nbs/13_figures.ipynb #c1b2c3d4
 def tidy(results: pd.DataFrame = None,  # from `load_results`; default: all of `data/results`

@@ -9,6 +9,7 @@ __all__ = ['Groups', 'best_cut', 'AdaptiveGroups']
 import json
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
@@ -106,15 +107,14 @@ def best_cut(mi,  # `(s, s)`: pairwise dependence, nats
              min_size: int,  # smallest part allowed
             ):  # `(s,)` bool: True for one part, False for the other
     "The two parts with the smallest normalised cut along the spectral order."
-    a = mi.clamp(min=0).double().fill_diagonal_(0); s = len(a)
+    a = mi.double().numpy().clip(0); s = len(a); np.fill_diagonal(a, 0)
     a = a + 1e-6*a.mean() + 1e-12                                  # features without any dependence stay attached by a thread
-    d = a.sum(1)
-    vec = torch.linalg.eigh(a/(d[:, None]*d).sqrt()).eigenvectors[:, -2]/d.sqrt()
+    d = np.sqrt(a.sum(1)); vec = torch.linalg.eigh(torch.from_numpy(a/(d[:, None]*d)))[1][:, -2].numpy()/d
     order = vec.argsort(); area = a[order][:, order].cumsum(0).cumsum(1)
-    k = torch.arange(min_size, s - min_size + 1) - 1
+    k = np.arange(min_size, s - min_size + 1) - 1
     vol = area[k, -1]; cut = vol - area[k, k]
     k = k[(cut/vol + cut/(area[-1, -1] - vol)).argmin()]
-    return torch.zeros(s, dtype=torch.bool).index_fill_(0, order[:k + 1], True)
+    return torch.zeros(s, dtype=torch.bool).index_fill_(0, torch.from_numpy(order[:k + 1]), True)
 
 # %% ../nbs/02_groups.ipynb #e9f5fa92
 class AdaptiveGroups:
@@ -243,10 +243,10 @@ def _note_wishes(self: AdaptiveGroups, share, own, chance):
 @patch
 def _reassign(self: AdaptiveGroups):
     gates, a = self.gates, self.groups.assignment; live = (gates.fires >= 10) & (gates.fires <= gates.n - 10)
-    team = lambda h: ((a == h) & live).nonzero().flatten()
+    teams = torch.where(live, a, len(self.groups)).argsort(stable=True).split(torch.bincount(a[live], minlength=len(self.groups)).tolist() + [int((~live).sum())])
     if not len(f := self._candidates(live)): return []
     share, own, at = self._affinity(live, f), a[f], torch.arange(len(f)); mine = share[at, own]
-    chance = torch.tensor([gates.sum_threshold(team(h), self.alpha/share.numel()) for h in range(share.shape[1])])
+    gates.meet(a); chance = torch.tensor([gates.sum_threshold(team, self.alpha/share.numel()) for team in teams[:-1]])
     self._note_wishes(share, own, chance)
     gain = share - (1 + self.margin)*mine.clamp(min=0)[:, None] - chance
     gain[at, own] = -1; gain, to = gain.max(1)
@@ -256,7 +256,7 @@ def _reassign(self: AdaptiveGroups):
         if gain[i] <= 0 or sum(map(len, moves.values())) >= self.max_moves: break
         if not self._again('r', feat, self.uids[h]) or sizes[g] <= self.min_size or sizes[h] >= self.max_size: continue
         if flow.setdefault(frozenset((g, h)), (g, h)) != (g, h): continue                      # one direction only between two groups
-        p = gates.shuffle_test(feat, team(h), self.orders)
+        p = gates.shuffle_test(feat, teams[h], self.orders)
         if p > self.alpha: continue
         sizes[g] -= 1; sizes[h] += 1
         moves.setdefault((g, h), []).append((feat, (share[i, h] - mine[i]).item(), p))
@@ -266,14 +266,14 @@ def _reassign(self: AdaptiveGroups):
 
 # %% ../nbs/02_groups.ipynb #9d1d079e
 @patch
-def _cut(self: AdaptiveGroups, g):
-    "The best cut of a group by one half of the window, judged on the other half; None if it is not worth it."
-    f, half = self.groups.members(g), self.gates.n//2
+def _cut(self: AdaptiveGroups, f):
+    "The best cut of a group, features `f`, by one half of the window, judged on the other half; None if it is not worth it."
+    half, s = self.gates.n//2, len(f)
     part = best_cut(self.gates.pair_mi(f, 0, half), self.min_size); side = part.double()*2 - 1
     mi, h = self.gates.level_mi(f[part], f[~part], half, self.window.width)
     if h <= 0 or mi > self.split_at*h: return None
-    m, same = self.gates.pair_mi(f, half).fill_diagonal_(0), side[:, None] == side
-    inside, across = m[same].sum()/(same.sum() - len(m)), m[~same].mean()
+    m = self.gates.pair_mi(f, half).fill_diagonal_(0); total, balance, n = m.sum(), side@m@side, int(part.sum())*int((~part).sum())
+    inside, across = (total + balance)/(s*(s - 1) - 2*n), (total - balance)/(2*n)          # twice the mean of a pair
     if across > .25*inside: return None                           # halves of one faint block: they would wish for each other, at .5
     sides = torch.stack([side] + [side[torch.randperm(len(side), generator=self.gen)] for _ in range(self.shuffles)])
     stat = ((sides@m)*sides).sum(1)
@@ -287,11 +287,12 @@ def _split(self: AdaptiveGroups):
     room = min(self.max_changes, self.max_groups - self.groups.n_groups)
     wide = [g for g in torch.randperm(len(sizes), generator=self.gen).tolist() if sizes[g] >= 2*self.min_size]
     wide.sort(key=lambda g: f's:{self.uids[g]}' not in self.pending)                           # those waiting come first
+    self.gates.meet(self.groups.assignment); members = self.groups.assignment.argsort(stable=True).split(sizes.tolist())
     for g in wide[:64]:
         if len(found) >= room: break
-        cut = self._cut(g)
+        cut = self._cut(members[g])
         if cut is None or not self._again('s', self.uids[g]): continue
-        part, mi, p = cut; m = self.groups.members(g)
+        (part, mi, p), m = cut, members[g]
         ids = self.groups.split(g, [m[part], m[~part]])
         self.uids[g] = self._uid(); self.uids.append(self._uid())
         found.append(dict(kind='split', groups=[g], result=ids, features=m[~part].tolist(), mi=mi, p=p))
@@ -312,8 +313,8 @@ def _pairs(self: AdaptiveGroups):
 
 @patch
 def _merge(self: AdaptiveGroups):
-    (pairs, mi), lv, q, G = self._pairs(), self.window.levels().cpu(), self.window.width, self.groups.n_groups
-    todo, used, found = [], set(), []
+    (pairs, mi), q, G = self._pairs(), self.window.width, self.groups.n_groups
+    lv, todo, used, found = self.window.levels().cpu() if pairs else None, [], set(), []
     for a, b in pairs:
         if len(todo) >= min(self.max_changes, G - self.min_groups): break
         if not self._again('m', self.uids[a], self.uids[b]) or used & {a, b}: continue

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['jit', 'fast', 'even', 'at_once', 'spread', 'larger', 'lane_maxima', 'low_bound', 'rank_out', 'flag', 'select',
-           'combine', 'dots', 'transpose', 'place', 'fetch', 'moments', 'moments_back', 'count_above', 'write_above',
-           'row_gradient', 'measure', 'adam_rows']
+           'combine', 'dots', 'transpose', 'place', 'fetch', 'pick', 'moments', 'moments_back', 'count_above',
+           'write_above', 'row_gradient', 'measure', 'adam_rows']
 
 # %% ../nbs/03a_kernels.ipynb #d1f27c3f
 import os
@@ -180,43 +180,44 @@ def fetch(ptr, idx, dense, where, val, a, b):
 
 # %% ../nbs/03a_kernels.ipynb #253dde4c
 @jit
-def moments(ptr, idx, val, where, size, both, mean, q):
-    "Means, sums of products and squared lengths (token, group) of the centred features in columns `where[feature]`; -1: in none. `both`, `mean` begin at 0."
-    n, m = len(q), len(mean); col, v, one = np.empty(m, np.int32), np.empty(m, val.dtype), val.dtype.type(1)
+def pick(ptr, idx, where):
+    "The entries with a column, `where[feature]` ≥ 0: how many come before each token, where each stands, its column."
+    to, at, col, k = np.empty(len(ptr), np.int64), np.empty(len(idx), np.int32), np.empty(len(idx), np.int32), 0
+    for i in range(len(ptr) - 1):
+        to[i] = k
+        for e in range(ptr[i], ptr[i + 1]): at[k] = e; c = where[idx[e]]; col[k] = c; k += c >= 0       # the next one overwrites what has none
+    to[-1] = k
+    return to, at[:k], col[:k]
+
+@jit
+def moments(to, at, col, val, size, both, mean, q):
+    "Means, sums of products and squared lengths (token, group) of the centred features, from the entries of `pick`. `both`, `mean` begin at 0."
+    n, m, one = len(q), len(mean), val.dtype.type(1)
     for i in range(n):
-        k = 0
-        for e in range(ptr[i], ptr[i + 1]):
-            if where[idx[e]] >= 0: col[k] = where[idx[e]]; v[k] = val[e]; k += 1
-        for a in range(k):
-            mean[col[a]] += v[a]
-            for b in range(k): both[col[a], col[b]] += v[a]*v[b]
+        for a in range(to[i], to[i + 1]):
+            c, x = col[a], val[at[a]]; mean[c] += x
+            for b in range(to[i], to[i + 1]): both[c, col[b]] += x*val[at[b]]
     mean *= one/n; length = (mean*mean).reshape(-1, size).sum(1).astype(val.dtype)
     for a in range(m):
         for b in range(m): both[a, b] -= val.dtype.type(n)*mean[a]*mean[b]
     for i in range(n):
         q[i] = length
-        for e in range(ptr[i], ptr[i + 1]):
-            c = where[idx[e]]
-            if c >= 0: q[i, c//size] += val[e]*(val[e] - 2*mean[c])
+        for a in range(to[i], to[i + 1]): x = val[at[a]]; q[i, col[a]//size] += x*(x - 2*mean[col[a]])
 
 # %% ../nbs/03a_kernels.ipynb #253dde4d
 @jit
-def moments_back(ptr, idx, val, where, size, mean, g, gq, out):
-    "The gradient of the entries."
+def moments_back(to, at, col, val, size, mean, g, gq, out):
+    "The gradient of the entries; `out` begins at 0."
     n, m = len(gq), len(mean); h = g + g.T; push = 2*mean*np.repeat(gq.sum(0), size); shift = np.zeros(m, val.dtype)
     for a in range(m):
         for b in range(m): shift[a] += h[a, b]*mean[b]
     for i in range(n):
-        for e in range(ptr[i], ptr[i + 1]):
-            c = where[idx[e]]
-            if c >= 0: push[c] -= 2*gq[i, c//size]*val[e]
+        for a in range(to[i], to[i + 1]): push[col[a]] -= 2*gq[i, col[a]//size]*val[at[a]]
     for i in range(n):
-        for e in range(ptr[i], ptr[i + 1]):
-            c, s = where[idx[e]], val.dtype.type(0); out[e] = 0
-            if c < 0: continue
-            for f in range(ptr[i], ptr[i + 1]):
-                if where[idx[f]] >= 0: s += h[c, where[idx[f]]]*val[f]
-            out[e] = s - shift[c] + 2*gq[i, c//size]*(val[e] - mean[c]) + push[c]/n
+        for a in range(to[i], to[i + 1]):
+            c, s = col[a], val.dtype.type(0)
+            for b in range(to[i], to[i + 1]): s += h[c, col[b]]*val[at[b]]
+            out[at[a]] = s - shift[c] + 2*gq[i, c//size]*(val[at[a]] - mean[c]) + push[c]/n
 
 # %% ../nbs/03a_kernels.ipynb #653d18d0
 @jit

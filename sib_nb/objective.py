@@ -9,6 +9,7 @@ __all__ = ['TERMS', 'fvu', 'l1', 'decoder_l1', 'group_l1', 'l0', 'group_columns'
 # %% ../nbs/04_objective.ipynb #78eca53a
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -63,6 +64,9 @@ def group_columns(assignment: Tensor,  # group of each feature, `(d_sae,)` long
     cols[real] = assignment.argsort(stable=True)
     return cols, real
 
+@lru_cache(maxsize=2)
+def _columns(assignment, version): return group_columns(assignment)                # made again when the groups have changed
+
 # %% ../nbs/04_objective.ipynb #4b123588
 def cka_matrix(z: Tensor,  # features, `(n, d_sae)`
                cols: Tensor,  # feature numbers of g groups, `(g, s)`
@@ -88,7 +92,7 @@ def group_dependence(z: Tensor,  # features, `(n, d_sae)`
                      generator: torch.Generator | None = None,  # draws the groups
                     ) -> Tensor:  # 0-d; 0 for independent groups, at most about 1
     "Mean unbiased linear CKA over the pairs of a random sample of groups."
-    cols, real = group_columns(groups.assignment)
+    cols, real = _columns(groups.assignment, groups.assignment._version)
     if len(cols) < 2: raise SIBError('group dependence needs at least two groups; use smaller groups or set its weight to 0')
     g = math.ceil((1 + math.sqrt(1 + 8*n_pairs))/2)                           # g(g−1)/2 ≥ n_pairs
     some = torch.randperm(len(cols), generator=generator)[:g] if g < len(cols) else torch.arange(len(cols))

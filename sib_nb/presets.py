@@ -71,7 +71,7 @@ RUNS |= dict(
 RUNS |= {f'peer_{a}': Run(f'SAELens {t}', f'{t}, trained by SAELens.', peer=dict(arch=a, **o)) for a, t, o in
          (('standard', 'ReLU', dict(l1=9.)), ('topk', 'TopK', {}), ('batchtopk', 'BatchTopK', {}), ('jumprelu', 'JumpReLU', dict(lr=4e-3)), ('matryoshka', 'Matryoshka', {}))}
 
-QUICK = (*MAIN, 'enhanced_isolation', 'aggressive_separation', 'feature_disentanglement', *(n for n in RUNS if n.startswith('peer_')))  # what `make figures` runs
+QUICK = tuple(n for n in RUNS if not n.startswith('ours_') and n not in ('baseline_batchtopk', 'knowledge_penalty'))  # what `make figures` runs: all but controls and ablations
 
 # %% ../nbs/10a_presets.ipynb #cb983a88
 def preset(name: str) -> Run:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BENCHMARKS', 'BATTERY', 'Benchmark', 'known_questions', 'asked', 'calibration_rows', 'training_texts', 'partition',
-           'lessons', 'stream', 'untrained', 'trained', 'task_for', 'probe', 'controls', 'way_controls', 'run',
-           'evaluate', 'summary']
+           'lessons', 'stream', 'held_out', 'untrained', 'trained', 'task_for', 'probe', 'controls', 'way_controls',
+           'run', 'evaluate', 'summary']
 
 # %% ../nbs/11_runs.ipynb #c86e4ce3
 import json
@@ -53,7 +53,7 @@ class Benchmark:
 
 BENCHMARKS = {
     'biology': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (400, 800), 1),
-    'biology-quick': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (100, 250), 1, lessons=1000),
+    'biology-quick': Benchmark((FORGET,), RETAIN, ('forget', 'retain'), 96, (80, 200), 1, lessons=1000),
     'wmdp-bio': Benchmark(('wmdp-bio',), ('high_school_us_history', 'college_computer_science', 'high_school_geography', 'human_aging'),
                           ('bio-forget-corpus', 'wikitext'), 1024, (10**6, 10**6), 19, 12_000_000, tuple(PROBING_SETS))}
 
@@ -84,7 +84,7 @@ def asked(model, bench: Benchmark, progress: bool = True) -> list:  # forget row
 def calibration_rows(model, bench: Benchmark, progress: bool = True) -> list:  # forget rows and retain rows
     "Questions that may be learned from: none about an entity of the held-out half. Of the embedded benchmark all there are, otherwise those asked."
     parts = asked(model, bench, progress) if bench.forget != (FORGET,) else \
-        [[r for n in names for r in load_mcq(n).filter(lambda r: r['known'])] for names in (bench.forget, bench.retain)]
+        [[r for n in names for r in load_mcq(n).to_list() if r['known']] for names in (bench.forget, bench.retain)]
     away = [heldout_mask([f"{r['subject']}/{r.get('entity') or i}" for i, r in enumerate(rows)]) for rows in parts]      # as `Questions.entity` names them
     rows = [[r for r, a in zip(rows, out) if not a] for rows, out in zip(parts, away)]
     return [random.Random(0).sample(r, min(bench.lessons, len(r))) if bench.lessons else r for r in rows]
@@ -171,15 +171,20 @@ def _plant(sae, options, lm, bench, layer, seed, progress, n_docs=2000):  # cros
     return reader.ce
 
 # %% ../nbs/11_runs.ipynb #cff9d0ca
-_streams = {}    # the last `ActivationStore`: runs with other seeds read the same activations in another order
+_streams, _held = {}, {}    # the last `ActivationStore`: runs with other seeds read the same activations in another order; the last held-out activations
 
 def stream(lm, layer: int, bench: Benchmark, cfg: TrainConfig, progress: bool = True) -> ActivationStore:
     "What an SAE is trained on."
-    key, (texts, labels, *_) = (id(lm), layer, bench), training_texts(bench)
+    key = id(lm), layer, bench
     if key not in _streams:
-        _streams.clear(); _streams[key] = ActivationStore(lm, texts, labels, layer, batch_size=cfg.batch_size, progress=progress)
+        texts, labels, *_ = training_texts(bench); _streams.clear(); _streams[key] = ActivationStore(lm, texts, labels, layer, batch_size=cfg.batch_size, progress=progress)
         next(_streams[key])                                                # extract now
     return _streams[key].reordered(cfg.seed, cfg.batch_size)
+
+def held_out(lm, layer: int, bench: Benchmark) -> torch.Tensor:  # `(tokens, d_in)` fp32
+    "Activations of the held-out texts: what the metrics of an SAE are measured on."
+    if (key := (id(lm), layer, bench)) not in _held: _held.clear(); _held[key] = resid(lm, training_texts(bench)[2], layer).x.float(), lm      # while it is here, nobody else has its id
+    return _held[key][0]
 
 # %% ../nbs/11_runs.ipynb #a80f74d2
 def untrained(p: Run, cfg, lm, layer, bench, d_in, expansion, progress=True) -> tuple:  # SAE; cross-entropy of its reader, None without one
@@ -195,7 +200,7 @@ def _train(p: Run, cfg, lm, layer, bench, expansion, folder, progress, on_log=No
     if p.peer: return _peer(p, cfg, lm, store, shape, bench, folder, progress)
     r = train_sae(sae, store, cfg, partition(shape.d_sae, p.group_size, shape.open), ckpt_dir=folder, progress=progress, on_log=on_log)
     seconds, last = time.time()-began, r.history[-1]
-    metrics = sae_metrics(r.sae, resid(lm, training_texts(bench)[2], layer).x.float(), r.groups, cfg.seed)
+    metrics = sae_metrics(r.sae, held_out(lm, layer, bench), r.groups, cfg.seed)
     products = str(cfg.products() or (torch.bfloat16 if fast_bf16(lm.device) else torch.float32)).split('.')[-1]
     return r.sae, r.groups, dict(metrics=metrics, products=products, train_seconds=seconds, tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
                                  events=r.events, group_sizes=r.groups.sizes.tolist(), sae=folder.name, dict_size=shape.d_sae, reader_ce=ce), r.history
@@ -206,7 +211,7 @@ def _peer(p, cfg, lm, store, shape, bench, folder, progress):
     sae, history = train_peer(batches=store, d_in=shape.d_in, d_sae=shape.d_sae, k=shape.k, steps=cfg.steps, batch_size=cfg.batch_size, layer=shape.layer,
                               model_name=lm.name, seed=cfg.seed, progress=progress, **{'lr': cfg.lr, **p.peer})
     sae, groups, last = sae.to(lm.device), partition(shape.d_sae, p.group_size), history[-1]
-    metrics = sae_metrics(sae, resid(lm, training_texts(bench)[2], shape.layer).x.float(), groups, cfg.seed)
+    metrics = sae_metrics(sae, held_out(lm, shape.layer, bench), groups, cfg.seed)
     return sae, groups, dict(metrics=metrics, products='float32', train_seconds=last['seconds'], tokens_per_second=last['tokens']/last['seconds'], training_steps=last['step'], final_loss=last['loss'],
                              events=[], group_sizes=groups.sizes.tolist(), sae=folder.name, dict_size=shape.d_sae, reader_ce=None), history
 
@@ -289,7 +294,7 @@ def run(name: str,  # a key of `RUNS`
     lm = load_model(model) if isinstance(model, str) else model; check_layer(lm, layer); seed_everything(seed)
     with _sole_writer(out/'saes'/ident):                        # two runs cannot write one folder
         sae, groups, info, history = trained(p, cfg, lm, layer, bench, expansion, out/'saes'/ident, config, force, progress, tensorboard and tensorboard_logger(Path(tensorboard)/ident))
-        if eval_model is not None: _streams.clear(); lm = load_model(eval_model) if isinstance(eval_model, str) else eval_model
+        if eval_model is not None: _streams.clear(); _held.clear(); lm = load_model(eval_model) if isinstance(eval_model, str) else eval_model
         result = info | evaluate(lm, sae, groups, layer, bench, seed, not seed and name in MAIN if control is None else control, progress)
     result |= dict(run=name, title=p.title, seed=seed, model=slug, layer=layer, learning_rate=cfg.lr, sparsity_penalty=cfg.lam, config=config)
     say(f'{ident}: FVU {info["metrics"]["fvu"]:.3f}, ' + summary(result))

@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from .kernels import adam_rows, at_once, combine, count_above, dots, even, fetch, measure, moments, moments_back, place, select, spread, transpose, write_above
+from .kernels import adam_rows, at_once, combine, count_above, dots, even, fetch, measure, moments, moments_back, pick, place, select, spread, transpose, write_above
 from .sae import SAE, batch_cut
 
 # %% ../nbs/03b_sparse.ipynb #be9e6afa
@@ -110,17 +110,17 @@ def on(self: Codes):  # `Codes` whose values are booleans; `.dense()` is a table
 # %% ../nbs/03b_sparse.ipynb #2ca1946d
 class _Moments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, val, ptr, idx, where, g, s):
-        both, mean, q = val.new_zeros(g*s, g*s), val.new_zeros(g*s), val.new_empty(len(ptr) - 1, g)
-        moments(ptr, idx, _np(val), where, s, both.numpy(), mean.numpy(), q.numpy())
-        ctx.save_for_backward(val, mean); ctx.at = ptr, idx, where, s
+    def forward(ctx, val, to, at, col, n, g, s):
+        both, mean, q = val.new_zeros(g*s, g*s), val.new_zeros(g*s), val.new_empty(n, g)
+        moments(to, at, col, _np(val), s, both.numpy(), mean.numpy(), q.numpy())
+        ctx.save_for_backward(val, mean); ctx.at = to, at, col, s
         return both, q
 
     @staticmethod
     def backward(ctx, g, gq):
-        (val, mean), (*at, where, s), out = ctx.saved_tensors, ctx.at, torch.empty_like(ctx.saved_tensors[0])
-        moments_back(*at, _np(val), where, s, _np(mean), _np(g), _np(gq), out.numpy())
-        return out, *[None]*5
+        (val, mean), (*at, s), out = ctx.saved_tensors, ctx.at, torch.zeros_like(ctx.saved_tensors[0])
+        moments_back(*at, _np(val), s, _np(mean), _np(g), _np(gq), out.numpy())
+        return out, *[None]*6
 
 @patch
 def moments(self: Codes,
@@ -129,7 +129,7 @@ def moments(self: Codes,
            ) -> tuple:  # of centred features: `(g s, g s)` sums of products; `(n, g)` squared lengths
     "What `cka_matrix` is made of, from the entries alone."
     where = np.full(self.shape[1], -1, np.int32); where[cols[real].numpy()] = real.flatten().nonzero().flatten().numpy()
-    return _Moments.apply(self.values, self.ptr, self.idx, where, *cols.shape)
+    return _Moments.apply(self.values, *pick(self.ptr, self.idx, where), len(self), *cols.shape)
 
 # %% ../nbs/03b_sparse.ipynb #38d81d89
 ROWS = 256  # tokens of a thread whose pre-activations are in memory at a time

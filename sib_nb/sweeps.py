@@ -24,7 +24,7 @@ from .metrics import sae_metrics
 from .model import load_model, n_layers
 from .presets import SHARED, preset
 from .questions import heldout_mask
-from .runs import BENCHMARKS, _benchmark, _slug, calibration_rows, lessons, partition, task_for, trained, training_texts
+from .runs import BENCHMARKS, _benchmark, _slug, calibration_rows, held_out, lessons, partition, task_for, trained, training_texts
 from .sae import SAE, load_groups
 from .training import TrainConfig
 from .unlearning import unlearning_eval
@@ -95,7 +95,7 @@ def statement_sweep(model='minigemma', layers=None, seeds=range(3), rate: float 
 def before_after(names=('baseline', 'optimized_groups'), seeds=range(3), model='minigemma', forget: str = 'biology', out=None) -> list:  # dicts, one a run, seed and moment
     "Group MI and its null on held-out tokens, before training and after it; needs the SAEs of finished runs."
     lm, bench, out, rows = load_model(model) if isinstance(model, str) else model, _benchmark(forget), Path(out or data_dir()/'results'), []
-    x = resid(lm, training_texts(bench)[2], bench.layer).x.float()
+    x = held_out(lm, bench.layer, bench)
     for name in names:
         for seed in seeds:
             folder = out/'saes'/f'{name}-{_slug(lm.name)}-{forget}-L{bench.layer}-s{seed}'
@@ -116,7 +116,7 @@ def mi_matrix(sae, x, groups) -> torch.Tensor:  # nats, `(n_groups, n_groups)`, 
 def mi_matrices(name: str = 'optimized_groups', seed: int = 0, model='minigemma', forget: str = 'biology', out=None) -> dict:  # of (the run), seed, n_tokens; matrices before, after
     "`mi_matrix` of a finished run on held-out tokens, as its SAE was initialised and as it was trained."
     lm, bench, out = load_model(model) if isinstance(model, str) else model, _benchmark(forget), Path(out or data_dir()/'results')
-    folder, x = out/'saes'/f'{name}-{_slug(lm.name)}-{forget}-L{bench.layer}-s{seed}', resid(lm, training_texts(bench)[2], bench.layer).x.float()
+    folder, x = out/'saes'/f'{name}-{_slug(lm.name)}-{forget}-L{bench.layer}-s{seed}', held_out(lm, bench.layer, bench)
     sae = SAE.load(folder); start = SAE(sae.cfg, generator=torch.Generator().manual_seed(seed)).eval()
     with torch.no_grad(): start.b_dec.copy_(x.mean(0))
     both = dict(before=(start, partition(sae.cfg.d_sae, preset(name).group_size, sae.cfg.open)), after=(sae, Groups(load_groups(folder))))

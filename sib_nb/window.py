@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 
 from .core import SIBError
-from .counts import add_joint, by_group, lists, put
+from .counts import add_joint, by_group, lists, put, tally
 from .mi import histogram_edges
 
 # %% ../nbs/01b_window.ipynb #4836f173
@@ -135,7 +135,8 @@ def _add(self: SlidingWindowMI, rows, sign):
 @patch
 def _tally(self: SlidingWindowMI, rows, sign):
     "Rows enter or leave the histograms of active features."
-    if self.method == 'gate': c = self.summary[rows].T.long(); self.hist.scatter_add_(1, c, torch.full_like(c, sign, dtype=torch.int32))
+    if self.method == 'gate' and not self.hist.is_cuda: tally(self.summary.numpy(), rows.numpy(), sign, self.hist.numpy())
+    elif self.method == 'gate': c = self.summary[rows].T.long(); self.hist.scatter_add_(1, c, torch.full_like(c, sign, dtype=torch.int32))
 
 # %% ../nbs/01b_window.ipynb #d70f740f
 @patch
