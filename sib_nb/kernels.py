@@ -190,8 +190,8 @@ def pick(ptr, idx, where):
     return to, at[:k], col[:k]
 
 @jit
-def moments(to, at, col, val, size, both, mean, q):
-    "Means, sums of products and squared lengths (token, group) of the centred features, from the entries of `pick`. `both`, `mean` begin at 0."
+def moments(to, at, col, val, size, both, mean, squares, q):
+    "From the entries of `pick`: means and C, and of them S and q. All but q begin at 0."
     n, m, one = len(q), len(mean), val.dtype.type(1)
     for i in range(n):
         for a in range(to[i], to[i + 1]):
@@ -199,18 +199,18 @@ def moments(to, at, col, val, size, both, mean, q):
             for b in range(to[i], to[i + 1]): both[c, col[b]] += x*val[at[b]]
     mean *= one/n; length = (mean*mean).reshape(-1, size).sum(1).astype(val.dtype)
     for a in range(m):
-        for b in range(m): both[a, b] -= val.dtype.type(n)*mean[a]*mean[b]
+        for b in range(m): both[a, b] -= val.dtype.type(n)*mean[a]*mean[b]; squares[a//size, b//size] += both[a, b]**2
     for i in range(n):
         q[i] = length
         for a in range(to[i], to[i + 1]): x = val[at[a]]; q[i, col[a]//size] += x*(x - 2*mean[col[a]])
 
 # %% ../nbs/03a_kernels.ipynb #253dde4d
 @jit
-def moments_back(to, at, col, val, size, mean, g, gq, out):
+def moments_back(to, at, col, val, size, both, mean, gs, gq, out):
     "The gradient of the entries; `out` begins at 0."
-    n, m = len(gq), len(mean); h = g + g.T; push = 2*mean*np.repeat(gq.sum(0), size); shift = np.zeros(m, val.dtype)
+    n, m = len(gq), len(mean); h, push, shift = np.empty_like(both), 2*mean*np.repeat(gq.sum(0), size), np.zeros(m, val.dtype)
     for a in range(m):
-        for b in range(m): shift[a] += h[a, b]*mean[b]
+        for b in range(m): h[a, b] = 2*both[a, b]*(gs[a//size, b//size] + gs[b//size, a//size]); shift[a] += h[a, b]*mean[b]
     for i in range(n):
         for a in range(to[i], to[i + 1]): push[col[a]] -= 2*gq[i, col[a]//size]*val[at[a]]
     for i in range(n):

@@ -76,12 +76,12 @@ def cka_matrix(z: Tensor,  # features, `(n, d_sae)`
     (g, s), n = cols.shape, len(z)
     if n < 4: raise SIBError(f'group dependence needs at least 4 tokens, got {n}; use larger batches')
     with torch.autocast(z.device.type, enabled=False):
-        if hasattr(z, 'moments'): both, q = z.moments(cols, real)                  # sparse: from what fires
+        if hasattr(z, 'moments'): squares, q = z.moments(cols, real)               # sparse: from what fires
         else:
             x = z.index_select(1, cols.flatten()).to(torch.promote_types(z.dtype, torch.float32)) * real.flatten()  # padding: zero columns count for nothing
-            x = x - x.mean(0); both, q = x.T @ x, x.square().view(n, g, s).sum(-1)
+            x = x - x.mean(0); squares, q = (x.T @ x).square().view(g, s, g, s).sum((1, 3)), x.square().view(n, g, s).sum(-1)
         total = q.sum(0)
-        h = both.square().view(g, s, g, s).sum((1, 3)) - n/(n - 2)*(q.T @ q) + total[:, None]*total/((n - 1)*(n - 2))
+        h = squares - n/(n - 2)*(q.T @ q) + total[:, None]*total/((n - 1)*(n - 2))
         own = h.diagonal(); alive = own > 1e-3*(1 - 3/n)*total.square()       # less is noise: nothing to normalise by
         norm = torch.where(alive, own, 1.).sqrt()
         return torch.where(alive[:, None] & alive, h/(norm[:, None]*norm), 0.)

@@ -111,22 +111,22 @@ def on(self: Codes):  # `Codes` whose values are booleans; `.dense()` is a table
 class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx, val, to, at, col, n, g, s):
-        both, mean, q = val.new_zeros(g*s, g*s), val.new_zeros(g*s), val.new_empty(n, g)
-        moments(to, at, col, _np(val), s, both.numpy(), mean.numpy(), q.numpy())
-        ctx.save_for_backward(val, mean); ctx.at = to, at, col, s
-        return both, q
+        both, mean, squares, q = val.new_zeros(g*s, g*s), val.new_zeros(g*s), val.new_zeros(g, g), val.new_empty(n, g)
+        moments(to, at, col, _np(val), s, both.numpy(), mean.numpy(), squares.numpy(), q.numpy())
+        ctx.save_for_backward(val, both, mean); ctx.at = to, at, col, s
+        return squares, q
 
     @staticmethod
-    def backward(ctx, g, gq):
-        (val, mean), (*at, s), out = ctx.saved_tensors, ctx.at, torch.zeros_like(ctx.saved_tensors[0])
-        moments_back(*at, _np(val), s, _np(mean), _np(g), _np(gq), out.numpy())
+    def backward(ctx, gs, gq):
+        (val, both, mean), (*at, s) = ctx.saved_tensors, ctx.at; out = torch.zeros_like(val)
+        moments_back(*at, _np(val), s, _np(both), _np(mean), _np(gs), _np(gq), out.numpy())
         return out, *[None]*6
 
 @patch
 def moments(self: Codes,
             cols: Tensor,  # feature numbers of g groups, `(g, s)`, padded
             real: Tensor,  # False where `cols` is padding, `(g, s)`
-           ) -> tuple:  # of centred features: `(g s, g s)` sums of products; `(n, g)` squared lengths
+           ) -> tuple:  # of centred features: sums of squared products between groups `(g, g)`; squared lengths `(n, g)`
     "What `cka_matrix` is made of, from the entries alone."
     where = np.full(self.shape[1], -1, np.int32); where[cols[real].numpy()] = real.flatten().nonzero().flatten().numpy()
     return _Moments.apply(self.values, *pick(self.ptr, self.idx, where), len(self), *cols.shape)
