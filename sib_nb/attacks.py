@@ -265,9 +265,9 @@ def run_attack(answerer, attack: Attack, mat: Material, seed: int = 0, n_boot: i
     return out | dict(seconds=time.time()-began)
 
 def status_under(row, none, base) -> str:  # row: of an attack; none: the answerer left alone; base: the original model under that attack
-    "`broken`: less than .8 of the retain accuracy is left, so the forget accuracy says little; `recovers`, `holds`: the intervals are apart, or not; `nothing taken`."
+    "`broken`: of the original's retain accuracy under that attack less than .8 is left, so the forget accuracy says little; `recovers`, `holds`: the intervals are apart, or not; `nothing taken`."
     if none['forget_high'] >= base['forget_low']: return 'nothing taken'
-    if row['retain'] < .8*none['retain']: return 'broken'
+    if row['retain'] < .8*base['retain']: return 'broken'
     return 'recovers' if row['forget_low'] > none['forget_high'] else 'holds'
 
 # %% ../nbs/09d_attacks.ipynb #705db967

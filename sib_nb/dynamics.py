@@ -66,7 +66,7 @@ def plot_convergence(results: pd.DataFrame,  # from `load_results`
         fig, ax = plt.subplots(figsize=(8.5, 4), layout='constrained')
         for name in (r for r in RUNS if r in set(h.run)):
             t = h[(h.run == name) & h.fvu.notna()].groupby('tokens').fvu.agg(['mean', 'min', 'max'])
-            ax.plot(t.index, t['mean'], color=PALETTE[name], label=RUNS[name].title, lw=1.2); ax.fill_between(t.index, t['min'], t['max'], color=PALETTE[name], alpha=.2, lw=0)
+            ax.plot(t.index, t['mean'], color=PALETTE[name], ls='--' if RUNS[name].peer else ':' if name.startswith('ours_') else '-', label=RUNS[name].title, lw=1.2); ax.fill_between(t.index, t['min'], t['max'], color=PALETTE[name], alpha=.2, lw=0)
         ax.axhline(c.target.iloc[0], ls=':', c='k', lw=1)
         ax.set(xscale='log', yscale='log', xlabel='tokens', ylabel='variance unexplained (FVU)', xlim=(h.tokens[h.tokens > 0].min()*5, None)); fig.legend(loc='outside right upper', fontsize=7)
     return fig

@@ -18,6 +18,7 @@ import torch
 from .core import SIBError, load_json, save_json
 from .groups import Groups
 from .objective import few
+from .packed import fast_products
 from .recipe import Batch, TrainConfig
 from .sae import SAE, SAEConfig
 from .training import Trainer
@@ -27,18 +28,19 @@ def speed_batches(d_in: int,  # width of the activations
                   B: int,  # tokens a batch
                   n: int = 2,  # batches
                   seed: int = 0,
+                  device='cpu',
                  ) -> list:  # of `Batch`
     "Planted activations: 16 of 2·d_in directions on each token, and noise."
     g = torch.Generator().manual_seed(seed); D = torch.randn(2*d_in, d_in, generator=g); D /= D.norm(dim=1, keepdim=True); out = []
     for _ in range(n):
         z = torch.zeros(B, 2*d_in).scatter(1, torch.randint(2*d_in, (B, 16), generator=g), torch.rand(B, 16, generator=g))
-        out.append(Batch(z @ D + .02*torch.randn(B, d_in, generator=g), (torch.rand(B, generator=g) < .5).long()))
+        out.append(Batch((z @ D + .02*torch.randn(B, d_in, generator=g)).to(device), (torch.rand(B, generator=g) < .5).long().to(device)))
     return out
 
 # %% ../nbs/15c_training_speed.ipynb #b0443c7a
-def our_step(batches, d_sae: int, k: int, activation='topk', groups=None, **kw):  # one step of our trainer; `.trainer` is that
-    "A step of `Trainer` with the options `kw`."
-    t = Trainer(SAE(SAEConfig(batches[0].x.shape[1], d_sae, activation, k=k)), batches, TrainConfig(steps=10**6, log_every=10**6, amp='float32', **kw), groups)
+def our_step(batches, d_sae: int, k: int, activation='topk', groups=None, amp='float32', **kw):  # one step of our trainer; `.trainer` is that
+    "A step of `Trainer` with the options `kw`, on the batches' device like all others."
+    t = Trainer(SAE(SAEConfig(batches[0].x.shape[1], d_sae, activation, k=k)).to(batches[0].x.device), batches, TrainConfig(steps=10**6, log_every=10**6, amp=amp, **kw), groups)
     t.normalise()
     def step(): t.track(*t.train_step())
     step.trainer = t
@@ -51,8 +53,8 @@ def lens_step(batches, d_sae: int, k: int, arch: str):
     from sae_lens.training.sae_trainer import SAETrainer
     from sib_nb.peers import peer_config
     cfg = peer_config(arch, batches[0].x.shape[1], d_sae, k, 10**4, l1=1.)
-    how = SAETrainerConfig(total_training_samples=10**8, train_batch_size_samples=len(batches[0].x), lr=1e-3, lr_end=1e-4, lr_warm_up_steps=0, lr_decay_steps=0, device='cpu', logger=LoggingConfig(log_to_wandb=False))
-    t = SAETrainer(how, get_sae_training_class(cfg.architecture())[0](cfg), iter(()))
+    how = SAETrainerConfig(total_training_samples=10**8, train_batch_size_samples=len(batches[0].x), lr=1e-3, lr_end=1e-4, lr_warm_up_steps=0, lr_decay_steps=0, device=str(batches[0].x.device), logger=LoggingConfig(log_to_wandb=False))
+    t = SAETrainer(how, get_sae_training_class(cfg.architecture())[0](cfg).to(batches[0].x.device), iter(()))
     return lambda: t._train_step(t.sae, batches[0].x)
 
 # %% ../nbs/15c_training_speed.ipynb #c03322a1
@@ -61,7 +63,7 @@ def learning_step(batches, d_sae: int, k: int, arch: str):
     if importlib.util.find_spec('dictionary_learning') is None: raise SIBError('dictionary_learning is not installed; run make bench')
     if 'nnsight' not in sys.modules and importlib.util.find_spec('nnsight') is None: sys.modules['nnsight'] = types.SimpleNamespace(LanguageModel=None)   # for its buffer, not its trainers
     from dictionary_learning.trainers import BatchTopKTrainer, StandardTrainer, TopKTrainer
-    kw = dict(steps=10**5, activation_dim=batches[0].x.shape[1], dict_size=d_sae, layer=0, lm_name='none', device='cpu', seed=0)
+    kw = dict(steps=10**5, activation_dim=batches[0].x.shape[1], dict_size=d_sae, layer=0, lm_name='none', device=str(batches[0].x.device), seed=0)
     t = StandardTrainer(**kw) if arch == 'standard' else (TopKTrainer if arch == 'topk' else BatchTopKTrainer)(k=k, **kw)
     n = iter(range(10**6))
     return lambda: t.update(next(n), batches[0].x)
@@ -70,7 +72,7 @@ def sparsify_step(batches, d_sae: int, k: int, lr=1e-3, like=None):  # `like`: a
     "A step as sparsify's trainer makes it, with Adam."
     if importlib.util.find_spec('sparsify') is None: raise SIBError('sparsify is not installed; run make bench')
     from sparsify import SparseCoder, SparseCoderConfig
-    s = SparseCoder(batches[0].x.shape[1], SparseCoderConfig(num_latents=d_sae, k=k)); n = iter(range(10**9))
+    s = SparseCoder(batches[0].x.shape[1], SparseCoderConfig(num_latents=d_sae, k=k)).to(batches[0].x.device); n = iter(range(10**9))
     if like is not None:
         with torch.no_grad(): s.encoder.weight.copy_(like.W_enc.T); s.encoder.bias.copy_(like.b_enc); s.W_dec.copy_(like.W_dec); s.b_dec.copy_(like.b_dec)
     opt = torch.optim.Adam(s.parameters(), lr=lr, fused=True)
@@ -88,7 +90,10 @@ def trainers(batches, d_sae: int, k: int,
             ) -> tuple:  # name → function that makes one step; name → why it is missing
     "Everybody who can make a step here."
     G, d, x = Groups.contiguous(d_sae, size), batches[0].x.shape[1], batches[0].x
-    W, V, pre = torch.randn(d, d_sae), torch.randn(d_sae, d), torch.empty(len(x), d_sae)
+    W, V, pre = (torch.randn(*s, device=x.device) for s in ((d, d_sae), (d_sae, d), (len(x), d_sae)))
+    def one(): torch.mm(x, W, out=pre)
+    def other():
+        with torch.no_grad(), fast_products(): x @ W
     def five():
         z = torch.mm(x, W, out=pre); g = z @ V; return z.T @ g, g @ V.T, x.T @ z
     ours = lambda **kw: our_step(batches, d_sae, k, **kw)
@@ -96,7 +101,8 @@ def trainers(batches, d_sae: int, k: int,
             'ours batchtopk': lambda: ours(activation='batchtopk'), 'ours topk, plain way': ours,
             **{f'SAELens {a}': lambda a=a: lens_step(batches, d_sae, k, a) for a in ('standard', 'topk', 'batchtopk', 'jumprelu', 'matryoshka')},
             **{f'dictionary_learning {a}': lambda a=a: learning_step(batches, d_sae, k, a) for a in ('standard', 'topk', 'batchtopk')},
-            'five dense products': lambda: five, 'encoder product': lambda: lambda: torch.mm(x, W, out=pre)}
+            'five dense products': lambda: five, 'encoder product': lambda: one}
+    todo |= {'encoder product, oneDNN': lambda: other} if x.device.type == 'cpu' else {'ours topk, bf16': lambda: ours(amp='bfloat16')}
     there, missing = {}, {}
     for name, make in todo.items():
         if only is not None and name not in only: continue
@@ -120,10 +126,10 @@ PAIR = 'ours topk', 'ours topk, dependence'
 def check_seconds(batches, d_sae: int, k: int, n: int = 3, size: int = 32, window: int = 4096, clock=process_time) -> dict:  # seconds: update (all tokens of a window), check
     "What feeding the MI window and one check of the groups cost: medians of `n` checks, each of a window of new tokens."
     step = our_step(batches, d_sae, k, groups=Groups.contiguous(d_sae, size), window=window, adapt_every=50); t, out = step.trainer, []
-    codes = [few(t.train_step()[0], 'z').detach() for _ in batches]
+    codes = [few(t.train_step()[0], 'z').detach() for _ in batches]; codes = [z.on() if hasattr(z, 'on') else z > 0 for z in codes]
     for i in range(n + 1):                                 # the first one warms up
         a = clock()
-        for j in range(-(-window//len(codes[0]))): t.window.update(codes[j % len(codes)].on())
+        for j in range(-(-window//len(codes[0]))): t.window.update(codes[j % len(codes)])
         b = clock(); t.adaptive.check(50); out.append((b - a, clock() - b))
     return dict(zip(('update', 'check'), pd.DataFrame(out[1:]).median()))
 
@@ -138,13 +144,13 @@ def speed_summary(result: dict,  # of `bench_training.json`
                   shape: str = 'small',  # or another of its shapes
                  ) -> pd.Series:
     "Ratios to the fastest peer and to the limits, and the share of the group machinery in a full step."
-    r = result[shape]; s = {c['who']: c['seconds'] for c in r['table']}
+    r = result[shape]; s = {c['who']: c['seconds'] for c in r['table']}; product = min(v for n, v in s.items() if n.startswith('encoder product'))
     peers = {n: v for n, v in s.items() if n.startswith(('sparsify', 'SAELens', 'dictionary_learning'))}; best = min(peers, key=peers.get)
     every = result['adapt_every']; (share, checks), full = _share(r, every), s['ours topk, dependence'] + (r['check']['update'] + r['check']['check'])/every
     return pd.Series({'fastest peer': best, 'ours, times its speed': peers[best]/s['ours topk'], 'ours full SIB, times its speed': peers[best]/full,
                       'dependence, window, adaptation: share of the full step': share, 'window and adaptation alone': checks,
                       'the share, of the processor\'s time': _share(r['work'], every)[0],
-                      'encoder product: share of our step': s['encoder product']/s['ours topk'], 'encoder product: share of the peer\'s step': s['encoder product']/peers[best],
+                      'encoder product: share of our step': product/s['ours topk'], 'encoder product: share of the peer\'s step': product/peers[best],
                       'five products, times our step': s.get('five dense products', float('nan'))/s['ours topk']})
 
 AIMS = {'ours, times its speed': ('at least', 2.), 'ours full SIB, times its speed': ('at least', 1.), 'dependence, window, adaptation: share of the full step': ('below', .1)}
@@ -160,12 +166,12 @@ def speed_aims(result: dict,  # of `bench_training.json`
 def draw_training_speed(result: dict):  # a figure
     "Tokens per second, by trainer and shape; lines at the two limits."
     import matplotlib.pyplot as plt
-    shapes = [s for s in ('small', 'large') if s in result]
+    shapes = [s for s, r in result.items() if isinstance(r, dict) and 'table' in r and ',' not in s]
     fig, axs = plt.subplots(1, len(shapes), figsize=(5.5*len(shapes), 4), layout='constrained', squeeze=False)
     for ax, shape in zip(axs[0], shapes):
         r = result[shape]; rate = {c['who']: c['per_second'] for c in r['table']}; low = {c['who']: r['batch']/c['high'] for c in r['table']}; high = {c['who']: r['batch']/c['low'] for c in r['table']}
         for n, style in (('encoder product', '-'), ('five dense products', ':')):
-            if n in rate: ax.axvline(rate.pop(n), color='k', ls=style, lw=1, label=n)
+            if any(those := [rate.pop(m) for m in list(rate) if m.startswith(n)]): ax.axvline(max(those), color='k', ls=style, lw=1, label=n)
         names = sorted(rate, key=rate.get); v = [rate[n] for n in names]
         ax.barh(names, v, color=['#0173b2' if n.startswith('ours') else '#949494' for n in names], xerr=[[x - low[n] for n, x in zip(names, v)], [high[n] - x for n, x in zip(names, v)]], ecolor='k')
         ax.set(xlabel=f'tokens per second ({result["clock"].split(",")[0]})', title=f'{r["d_in"]:,} × {r["d_sae"]:,}, k = {r["k"]}, {r["batch"]:,} tokens')

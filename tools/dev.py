@@ -4,7 +4,7 @@ sync    fails, naming the file, if exporting, cleaning or rebuilding README.md o
 readme  writes README.md from nbs/index.ipynb
 api     writes API.md from the modules: what each exports, with the docments of its parameters
 run     executes notebooks in fresh kernels and saves them; cells marked slow keep their outputs and are not run
-results does the same with the slow cells that write a file of data/results which isn't there, and leaves all other notebooks alone
+results does the same with the slow cells that write a file of data/results which isn't there (or was being made when the last call was stopped), and leaves all other notebooks alone
 test    sync, then nbdev_test on every notebook in a process of its own, then `N passed, M failed`
 """
 import ast
@@ -163,20 +163,26 @@ def test_one(nb: Path) -> tuple:
     return ok, nb.name, out
 
 
-def missing(source: str) -> list:
-    "Files of data/results that a cell speaks of and that aren't there."
-    return [f for f in re.findall(r"results'?/'(\w+\.json)'", source) if not (ROOT/'data'/'results'/f).exists()]
+def files(source: str) -> set:
+    "Files of data/results that a cell speaks of."
+    return set(re.findall(r"results'?/'(\w+\.json)'", source))
 
 
 def run(names, results=False) -> int:
     import nbformat
     from nbclient import NotebookClient
-    for path in (p for p in sorted(NBS.glob('*.ipynb')) if not names or any(n in p.name for n in names)):
+    paths = [p for p in sorted(NBS.glob('*.ipynb')) if not names or any(n in p.name for n in names)]
+    slow_files = {p: set().union(*(files(''.join(c['source'])) for c in json.loads(p.read_text(encoding='utf-8'))['cells'] if ''.join(c['source']).startswith('#| slow'))) for p in paths}
+    folder = ROOT/'data'/'results'; note = folder/'.unfinished'          # what an earlier call was making when it was stopped: such a file may be there in part
+    begun = set(note.read_text(encoding='utf-8').split()) if note.exists() else set()
+    known = set().union(*slow_files.values()); todo = {f for f in known if f in begun or not (folder/f).exists()} if results else set()
+    for i, path in enumerate(paths):
+        if results and not slow_files[path] & todo: continue
+        if results: note.write_text(' '.join(todo | begun - known), encoding='utf-8')
         nb = nbformat.read(path, as_version=4)
         marked = [c for c in nb.cells if c.cell_type == 'code' and re.match(r'#\|\s*(slow|gpu|eval:\s*false)\b', c.source)]
-        due = [c.id for c in marked if results and c.source.startswith('#| slow') and missing(c.source)]
-        if results and not due: continue
-        print(path.name, *sum((missing(c.source) for c in marked if c.id in due), []), flush=True)
+        due = [c.id for c in marked if c.source.startswith('#| slow') and files(c.source) & todo]
+        print(path.name, *sorted(slow_files[path] & todo), flush=True)
         slow = {c.id: (c.source, c.outputs) for c in marked if c.id not in due}
         for c in nb.cells:
             if c.id in slow: c.source = 'pass'
@@ -184,6 +190,8 @@ def run(names, results=False) -> int:
         for c in nb.cells:
             if c.id in slow: (c.source, c.outputs), c.execution_count = slow[c.id], None
         nbformat.write(nb, path)
+        todo &= set().union(*(slow_files[p] for p in paths[i+1:]))              # several notebooks may add to one file
+    if results: note.write_text(' '.join(begun - known), encoding='utf-8') if begun - known else note.unlink(missing_ok=True)
     return 0
 
 
