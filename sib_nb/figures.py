@@ -150,7 +150,7 @@ def tidy(results: pd.DataFrame = None,  # from `load_results`; default: all of `
 # %% ../nbs/13_figures.ipynb #88fadd68
 PALETTE = dict(zip(RUNS, sns.color_palette('colorblind', 7) + sns.husl_palette(len(RUNS)-7, l=.5)))
 PALETTE |= dict(zip((r for r in RUNS if RUNS[r].peer), sns.color_palette('Dark2', 8)[3:]))      # peers, told apart by broken lines too
-STYLE = {'figure.dpi': 90, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
+STYLE = {'figure.dpi': 80, 'savefig.dpi': 200, 'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
 
 def _summary(results, col):
     "Mean, lowest and highest over the seeds of each run, in the order of `RUNS`."

@@ -64,7 +64,6 @@ RUNS |= dict(
     ours_unspecialised=_without('Ours, not specialised', 'knowledge_aware whose features are not made to specialise.', knowledge=dict(RUNS['knowledge_aware'].knowledge, specialise=0.)),
     ours_competing=_without('Ours, competing', 'knowledge_aware whose group competes for the k places.', sae=dict(activation='batchtopk')),
     ours_one_group=_without('Ours, one group', 'knowledge_aware with the strict group alone.', sae=dict(activation='batchtopk', open=8), knowledge=dict(n=8, rate=.005, orders=4)),
-    ours_one_order=_without('Ours, one order', 'knowledge_aware whose reader learns from questions in one order of their options.', knowledge=dict(RUNS['knowledge_aware'].knowledge, orders=1)),
     ours_one_feature=_without('Ours, one feature', 'knowledge_aware with one planted feature.', sae=dict(activation='batchtopk', open=1), knowledge=dict(n=1, rate=.005, orders=4)),
     knowledge_penalty=_without('Knowledge penalty', 'Nothing planted: the first group is rewarded for the domain, the others punished for it.',
                                sae={}, train=dict(beta=.3, n_pairs=64, gamma=.3), knowledge={}))
