@@ -326,7 +326,7 @@ def plot_attacks(table):  # from `attack_battery`; the matplotlib figure
         place = lambda t: np.array([attacks.index(a) for a in t.attack]) + .75*((i+.5)/len(names)-.5)
         t, more = table[table.answerer == n], table[(kind == n) & (table.answerer != n)]; y = place(t)
         for ax, side in zip(axes, ('forget', 'retain')):
-            ax.plot(more[side], place(more), mark, color=color, ms=3, alpha=.35, mew=0)
+            ax.plot(more[side], place(more), mark, color=color, ms=3.5, alpha=.55, mew=0)
             ax.hlines(y, t[f'{side}_low'], t[f'{side}_high'], color=color, lw=1.2)
             for ok in (True, False):
                 m = ((t.status != 'broken') == ok).values; ax.plot(t[side][m], y[m], mark, color=color, ms=4.5, mfc=color if ok else 'w', label=n if ok else None)

@@ -107,7 +107,7 @@ def best_ways(results: pd.DataFrame) -> pd.DataFrame:  # one row a run, for read
     t = t[t.row >= 0]                                                       # some setting was admissible
     for title, r in t.loc[t.groupby(['run', 'seed'], sort=False).forget_cal.idxmin()].groupby('title', sort=False):
         rows.append({'run': title, 'seeds': len(r), 'method': ', '.join(f'{m}' + (f' {n}×' if n > 1 else '') for m, n in r.method.value_counts().items()),
-                     'held-out score': _over_seeds(r.score, r.score_low, r.score_high), 'retained': f'{r.retain_held.mean():.3f}'})
+                     'held-out score': _over_seeds(r.score, r.score_low, r.score_high), 'retained': _spread(r.retain_held, 3)})
     return pd.DataFrame(rows)
 
 # %% ../nbs/13_figures.ipynb #b9864668
@@ -116,7 +116,7 @@ def without_sae(folder=None) -> pd.DataFrame:  # rows like those of `best_ways`
     folder, rows = Path(folder or data_dir()/'results'), []
     if (folder/'baselines.json').exists():
         found = pd.DataFrame([dict(r['heldout'], name=r['name'], status=r['status'], low=r['heldout']['interval'][0], high=r['heldout']['interval'][1]) for r in load_json(folder/'baselines.json')['results']])
-        rows += [{'run': n, 'seeds': len(r), 'method': ', '.join(r.status.unique()), 'held-out score': _over_seeds(r.score, r.low, r.high), 'retained': f'{r.retain_acc.mean():.3f}'} for n, r in found.groupby('name', sort=False)]
+        rows += [{'run': n, 'seeds': len(r), 'method': ', '.join(r.status.unique()), 'held-out score': _over_seeds(r.score, r.low, r.high), 'retained': _spread(r.retain_acc, 3)} for n, r in found.groupby('name', sort=False)]
     if (folder/'gold_standard.json').exists():
         g = load_json(folder/'gold_standard.json'); low, high = (1-v for v in g['forget_interval'][::-1])
         rows.append({'run': 'never knew', 'seeds': 1, 'method': 'trained without biology', 'held-out score': f"{1-g['forget_held']:.3f} [{low:.3f}, {high:.3f}]", 'retained': f"{g['retain_held']:.3f}"})
