@@ -110,6 +110,7 @@ def _mates(ptr, idx, group, slot, lo, hi, out):
             f = idx[e]; x = before[e] = last[group[f]]; last[group[f]] = e; out[f, slot[f]] += 1
             while x >= ptr[t]: out[f, slot[idx[x]]] += 1; out[idx[x], slot[f]] += 1; x = before[x]
 
+# %% ../nbs/01ab_counts.ipynb #a5621330
 @_jit
 def _nats(both, n, h, out):
     "`pair_mi` from the counts."
@@ -241,6 +242,7 @@ def _group_sums(ptr, idx, to, token, rows, turn, group, kind, counts, h, out, st
             if x == f or group[x] < 0: continue
             out[i, group[x]] += once[k] if b == 1 else (h[b] + h[cf - b] + h[counts[k] - b] + h[n - cf - counts[k] + b] - own - each[k] + h[n])/n - apart[k]
 
+# %% ../nbs/01ab_counts.ipynb #67a9cace
 @patch
 def group_sums(self: Gates,
                f,  # `(m,)` long: features
@@ -297,6 +299,7 @@ def by_group(ptr, idx, a, out):
     for i in range(len(ptr) - 1):
         for f in idx[ptr[i]:ptr[i + 1]]: out[i, a[f]] += 1
 
+# %% ../nbs/01ab_counts.ipynb #e75c54a4
 @_jit
 def tally(counts, rows, sign, hist):
     "How many tokens have each number of active features, by group: some enter (1) or leave (-1)."
