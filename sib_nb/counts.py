@@ -110,7 +110,6 @@ def _mates(ptr, idx, group, slot, lo, hi, out):
             f = idx[e]; x = before[e] = last[group[f]]; last[group[f]] = e; out[f, slot[f]] += 1
             while x >= ptr[t]: out[f, slot[idx[x]]] += 1; out[idx[x], slot[f]] += 1; x = before[x]
 
-# %% ../nbs/01ab_counts.ipynb #a5621330
 @_jit
 def _nats(both, n, h, out):
     "`pair_mi` from the counts."
