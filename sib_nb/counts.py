@@ -88,7 +88,6 @@ class Gates:
         self.ptr, self.idx = lists(on, rows); self.n, self.d = len(self.ptr) - 1, on.shape[1]
         self.to, self.token = _turned(self.ptr, self.idx, self.d)
         self.fires, self.met = torch.from_numpy(np.diff(self.to)), None
-
     def tokens(self, f): return self.token[self.to[f]:self.to[f + 1]]
 
 # %% ../nbs/01ab_counts.ipynb #a5621331
