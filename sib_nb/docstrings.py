@@ -6,13 +6,13 @@
 __all__ = ['comment_at', 'all_arguments', 'function_comments', 'field_comments', 'with_comments', 'add_comments', 'patched_class',
            'describe_function', 'describe_class', 'describe_module', 'DescribingLoader', 'DescribingFinder']
 
-# %% ../nbs/00_docstrings.ipynb #8b8c71e5
+# %% ../nbs/00_docstrings.ipynb #d3d10e36
 import ast
 import inspect
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 
-# %% ../nbs/00_docstrings.ipynb #5c3d98cb
+# %% ../nbs/00_docstrings.ipynb #e2fa1277
 def comment_at(
     lines: list,  # source lines of a module
     number: int,  # 1-based line of a parameter or field
@@ -29,7 +29,7 @@ def comment_at(
         above.insert(0, line.strip()[2:])
     return ' '.join(above)
 
-# %% ../nbs/00_docstrings.ipynb #d28d493a
+# %% ../nbs/00_docstrings.ipynb #8dd4e280
 def all_arguments(
     node: ast.FunctionDef,
 ) -> list:  # `ast.arg`s in the order of the source, without self and cls
@@ -52,12 +52,14 @@ def function_comments(
     for number in range(header_end, node.lineno - 1, -1):
         code, _, comment = lines[number - 1].partition('  # ')
         if code.rstrip().endswith(':'):
-            on_own_line = code.strip().startswith(')') or not comments
-            comments['returns'] = comment.strip() if on_own_line else ''
+            if code.strip().startswith(')'):
+                comments['returns'] = comment_at(lines, number, node.lineno)
+            elif not comments:
+                comments['returns'] = comment.strip()
             break
     return {name: comment for name, comment in comments.items() if comment}
 
-# %% ../nbs/00_docstrings.ipynb #31fe2195
+# %% ../nbs/00_docstrings.ipynb #e990a948
 def field_comments(
     node: ast.ClassDef,
     lines: list,  # source lines of its module
@@ -72,7 +74,7 @@ def field_comments(
             comments |= function_comments(statement, lines)
     return {name: comment for name, comment in comments.items() if comment}
 
-# %% ../nbs/00_docstrings.ipynb #e992526f
+# %% ../nbs/00_docstrings.ipynb #aa93cf7d
 def with_comments(
     doc: str,  # a docstring, or None
     comments: dict,  # {parameter: comment}
@@ -92,7 +94,7 @@ def add_comments(
     if comments and (inspect.isfunction(target) or inspect.isclass(target)):
         target.__doc__ = with_comments(target.__doc__, comments)
 
-# %% ../nbs/00_docstrings.ipynb #aaa65d47
+# %% ../nbs/00_docstrings.ipynb #09d181a8
 def patched_class(
     node: ast.FunctionDef,
 ) -> str:  # empty if the function is no patch
@@ -119,7 +121,7 @@ def describe_class(module, node: ast.ClassDef, lines: list):
         if isinstance(method, ast.FunctionDef) and method.name != '__init__':
             add_comments(getattr(owner, method.name, None), function_comments(method, lines))
 
-# %% ../nbs/00_docstrings.ipynb #bd636b4a
+# %% ../nbs/00_docstrings.ipynb #17533c4e
 def describe_module(
     module,  # imported from a source file
     source: str = None,  # its text; default: read from its file
@@ -134,7 +136,7 @@ def describe_module(
         elif isinstance(node, ast.ClassDef):
             describe_class(module, node, lines)
 
-# %% ../nbs/00_docstrings.ipynb #eb7c3945
+# %% ../nbs/00_docstrings.ipynb #d05182f9
 class DescribingLoader(SourceFileLoader):
     "Loads a module, then adds the comments of its parameters to the docstrings."
 
