@@ -25,7 +25,7 @@ class Run:
     group_size: int = 32  # features a group, at the start
     expansion: int | None = None  # d_sae / d_in; None: as in `SHARED`
     # trained by SAELens: arch and further options of `train_peer`; empty: by us
-    peer: dict = field(default_factory=dict)
+    saelens: dict = field(default_factory=dict)
 
 
 SHARED = dict(
@@ -158,7 +158,7 @@ RUNS |= dict(
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #d079b952
 RUNS |= {
-    f'saelens_{a}': Run(f'SAELens {t}', f'{t}, trained by SAELens.', peer=dict(arch=a, **o))
+    f'saelens_{a}': Run(f'SAELens {t}', f'{t}, trained by SAELens.', saelens=dict(arch=a, **o))
     for a, t, o in (
         ('standard', 'ReLU', dict(l1=9.0)),
         ('topk', 'TopK', {}),
@@ -216,7 +216,7 @@ def saelens_config(
     from sae_lens.saes.sae import SAEMetadata
 
     if arch not in ARCHITECTURES:
-        raise SIBError(f'no peer is called {arch!r}; choose from {", ".join(ARCHITECTURES)}')
+        raise SIBError(f'SAELens has no architecture {arch!r}; choose from {", ".join(ARCHITECTURES)}')
     if arch == 'standard' and not l1:
         raise SIBError('standard needs l1, the weight of its penalty; `match_l1` finds one')
     meta = SAEMetadata(
@@ -273,8 +273,8 @@ def _opened(sae) -> SAE:
     import sae_lens
 
     with tempfile.TemporaryDirectory() as tmp:
-        sae.save_inference_model(Path(tmp) / 'peer')
-        done = sae_lens.SAE.load_from_disk(str(Path(tmp) / 'peer'))
+        sae.save_inference_model(Path(tmp) / 'saelens')
+        done = sae_lens.SAE.load_from_disk(str(Path(tmp) / 'saelens'))
         done.fold_W_dec_norm()
         if hasattr(done.cfg, 'rescale_acts_by_decoder_norm'):
             done.cfg.rescale_acts_by_decoder_norm = False  # the norms are one now
