@@ -74,6 +74,7 @@ def write_reference(stage, modules: dict):
     "One page a module, and an index by chapter."
     classes = reference.public_classes(list(modules.values()))
     lines = [reference.heading('API reference', '='),
+             reference.offered_names(stage.names),
              'Modules by chapter, and an :ref:`index of all names <genindex>`.', '']
     entries = []
     for chapter in CHAPTERS:
@@ -87,7 +88,7 @@ def write_reference(stage, modules: dict):
                         reference.module_page(module, origin, classes, stage.names))
             summary = (module.__doc__ or '').strip().split('\n')[0]
             lines += [f':doc:`{full}`', f'   {reference.to_rst(summary, stage.names)}', '']
-            entries.append(f'   {full}')
+            entries.append(f'   {name} <{full}>')
     lines += ['.. toctree::', '   :hidden:', '', *entries, '']
     stage.write('api/index.rst', '\n'.join(lines))
 

@@ -52,7 +52,7 @@ autodoc_preserve_defaults = True
 autodoc_typehints_format = 'short'
 add_module_names = False
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = 'hide'
 
 # look
@@ -111,7 +111,7 @@ def field_list(value, to_rst) -> list:
             lines += [f':param {name}: {to_rst(comment)}', f':type {name}: {kind}']
         return lines
     function = own_init(value) if inspect.isclass(value) else value
-    comments = docments(function, args_kwargs=True) if function else {}
+    comments = docments(reference.unwrap(function), args_kwargs=True) if function else {}
     for name, comment in comments.items():
         if comment:
             field = ':returns:' if name == 'return' else f':param {name}:'
@@ -119,10 +119,18 @@ def field_list(value, to_rst) -> list:
     return lines
 
 
+def written_docstring(value, lines: list) -> list:
+    "The docstring as it was written: Python and `sib_nb.docstrings` add signature and parameters."
+    if 'Parameters:' in lines:
+        lines = lines[:lines.index('Parameters:')]
+    is_made = reference.has_fields(value) and ''.join(lines[:1]).startswith(f'{value.__name__}(')
+    return [] if is_made else lines
+
+
 def add_docments(app, what, name, value, options, lines):
     "Autodoc's hook: Markdown becomes reStructuredText, and docments become a list of fields."
     to_rst = partial(reference.to_rst, names=app.config.reference_targets)
-    lines[:] = [to_rst(line) for line in lines]
+    lines[:] = [to_rst(line) for line in written_docstring(value, lines)]
     if what in ('function', 'method', 'class'):
         lines += ['', *field_list(value, to_rst), '']
 

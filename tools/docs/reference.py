@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from dataclasses import is_dataclass
+from functools import cached_property
 from textwrap import dedent
 
 PACKAGE = 'sib_nb'
@@ -34,8 +35,8 @@ def public_methods(cls) -> dict:
     methods = {}
     for name, member in vars(cls).items():
         function = unwrap(member)
-        has_text = inspect.isroutine(function) and bool(function.__doc__)
-        if has_text and not name.startswith('_') and function.__module__.startswith(PACKAGE):
+        is_method = inspect.isroutine(function) and bool(member.__doc__)
+        if is_method and not name.startswith('_') and function.__module__.startswith(PACKAGE):
             methods[name] = function.__module__
     return methods
 
@@ -75,23 +76,21 @@ def targets(modules: list) -> dict:
     return {name: places.pop() for name, places in found.items() if len(places) == 1}
 
 
-def trailing_comments(source: str, statement_type) -> dict:
-    "The comments behind assignments: name to comment."
+def assignment_comments(source: str, statement_type) -> dict:
+    "The comments behind or above assignments: name to comment."
+    from sib_nb.docstrings import comment_at
     lines = source.splitlines()
     comments = {}
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, statement_type):
-            continue
-        targets_of_node = getattr(node, 'targets', None) or [node.target]
-        comment = lines[node.end_lineno - 1][node.end_col_offset:].partition('#')[2].strip()
-        for target in targets_of_node:
-            if isinstance(target, ast.Name) and comment:
-                comments[target.id] = comment
+        if isinstance(node, statement_type):
+            assigned = getattr(node, 'targets', None) or [node.target]
+            comment = comment_at(lines, node.end_lineno, first=2)
+            comments |= {ast.unparse(target): comment for target in assigned}
     return comments
 
 
 def field_comments(cls) -> dict:
-    "The comments behind the fields of a dataclass or named tuple, inherited ones first."
+    "The comments of the fields of a dataclass or named tuple, inherited ones first."
     comments = {}
     for base in reversed(cls.__mro__):
         if not base.__module__.startswith(PACKAGE):
@@ -100,8 +99,8 @@ def field_comments(cls) -> dict:
             source = dedent(inspect.getsource(base))
         except OSError:  # made by a call, not by a class statement
             continue
-        comments |= trailing_comments(source, ast.AnnAssign)
-    return {name: comment for name, comment in comments.items() if not name.startswith('_')}
+        comments |= assignment_comments(source, ast.AnnAssign)
+    return comments
 
 
 def has_fields(cls) -> bool:
@@ -168,9 +167,7 @@ def constant_entry(name: str, value, comments: dict, names: dict) -> str:
 def method_entry(cls, name: str) -> str:
     "A directive for one method or property."
     member = vars(cls)[name]
-    is_method = is_function(member) or isinstance(member, (classmethod, staticmethod)) \
-        or hasattr(member, '__get__') and not hasattr(member, 'fget') and not hasattr(member, 'func')
-    kind = 'method' if is_method else 'property'
+    kind = 'property' if isinstance(member, (property, cached_property)) else 'method'
     return f'.. auto{kind}:: {full_name(cls)}.{name}\n'
 
 
@@ -185,6 +182,13 @@ def class_entry(cls) -> str:
         parts.append(f'Added by other modules: {links}\n')
     parts += [method_entry(cls, name) for name in own]
     return parts[0] + '\n' + ''.join(indent(part) + '\n' for part in parts[1:])
+
+
+def offered_names(names: dict) -> str:
+    "The names that the package itself offers."
+    package = importlib.import_module(PACKAGE)
+    links = [f':py:obj:`{name} <{names[name]}>`' for name in package.__all__ if name in names]
+    return f'``import {PACKAGE}`` offers ' + ', '.join(links) + '.\n'
 
 
 def indent(text: str) -> str:
@@ -204,7 +208,7 @@ def added_methods(module, classes: list) -> str:
 
 def module_page(module, origin: str, classes: list, names: dict) -> str:
     "The reference of one module; `origin` is a line on the notebook that exports it."
-    comments = trailing_comments(inspect.getsource(module), ast.Assign)
+    comments = assignment_comments(inspect.getsource(module), ast.Assign)
     constants, entries = [], []
     for name, value in public_names(module):
         if inspect.isclass(value) and value.__module__ == module.__name__:
