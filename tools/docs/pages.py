@@ -51,7 +51,8 @@ def split_directives(source: str) -> tuple:
 
 def is_plumbing(directives: dict, source: str) -> bool:
     "Whether a code cell serves nbdev alone."
-    is_hidden = bool(directives.keys() & {'default_exp', 'hide'})
+    is_hidden = bool(directives.keys() & {'default_exp', 'hide'}) \
+        or directives.get('include') == 'false'
     return is_hidden or 'nbdev_export(' in source or not source.strip()
 
 
