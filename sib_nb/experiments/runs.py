@@ -90,7 +90,7 @@ class Benchmark:
     n_texts: int = 0  # at most so many texts to train on and held out; 0: all
     n_probing_texts: int = 2000  # at most so many texts of each corpus for sparse probing
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #2aaf09ca
+# %% ../../nbs/06_experiments/04_runs.ipynb #2af2c840
 EMBEDDED = Benchmark((FORGET_DOMAIN,), RETAIN_DOMAINS, ('forget', 'retain'), 96, (400, 800), 1)
 SAEBENCH_MMLU = (  # the subjects that SAEBench retains
     'high_school_us_history',
@@ -121,7 +121,7 @@ BENCHMARKS = {  # by name
     ),
 }
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c4d5a9e1
+# %% ../../nbs/06_experiments/04_runs.ipynb #8b4e4094
 def is_embedded(
     bench: Benchmark,
 ) -> bool:
@@ -178,7 +178,7 @@ def known_questions(
         )
     return mcq.select(rows)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #cc570571
+# %% ../../nbs/06_experiments/04_runs.ipynb #71410775
 def _in_proportion(parts, n, seed=0):
     "About `n` rows of several question sets together, each in proportion."
     total = sum(map(len, parts))
@@ -209,7 +209,7 @@ def _all_known(names):
         rows += [row for row in load_mcq(name).to_list() if row['known']]
     return rows
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d30533c7
+# %% ../../nbs/06_experiments/04_runs.ipynb #d8367758
 def calibration_rows(
     model,  # from `load_model`; may be None for the embedded benchmark
     bench: Benchmark,
@@ -231,7 +231,7 @@ def calibration_rows(
         calibration.append(rows)
     return calibration
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c4990e31
+# %% ../../nbs/06_experiments/04_runs.ipynb #0cee685b
 def _corpus_texts(bench, corpus):
     "Documents, or passages of the first `bench.chars` characters."
     if bench.chars:
@@ -306,7 +306,7 @@ def _subject_numbers(rows, forget):
     numbers = {subject: 1 + i for i, subject in enumerate(dict.fromkeys(others))}
     return torch.tensor([numbers.get(row['subject'], 0) for row in rows])
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #bb397ac4
+# %% ../../nbs/06_experiments/04_runs.ipynb #55cbf3d4
 def _question_tokens(lm, rows, layer, forget, keep, generator):
     "For each batch: activations, subjects, and whether an answer is read off, of the kept tokens."
     subjects = _subject_numbers(rows, forget)
@@ -363,7 +363,7 @@ class KnowledgeOptions:
         orders = options.pop('orders', 1)
         return cls(rates, size, orders, options)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #3ab8e3c9
+# %% ../../nbs/06_experiments/04_runs.ipynb #ebcec9f4
 def _knowledge_data(options, lm, bench, layer, seed, progress, n_docs):
     "Probe data of a benchmark: all calibration questions, and `n_docs` documents."
     texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
@@ -478,7 +478,7 @@ def resolve_config(
         config['saelens'] = preset.saelens
     return cfg, expansion, _json_copy(config)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #42275397
+# %% ../../nbs/06_experiments/04_runs.ipynb #6788fc52
 @dataclass(frozen=True)
 class ResolvedRun:
     "Everything that says what a run is."
@@ -518,7 +518,7 @@ def resolve_run(
         name, preset(name), forget, bench, layer, seed, slug, cfg, expansion, config
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #7eee4826
+# %% ../../nbs/06_experiments/04_runs.ipynb #12a5c5c0
 def stored_result(
     file,  # a result, or the note beside a trained SAE
     config: dict,  # what it must have been made with
@@ -581,7 +581,7 @@ def _info(history, metrics, groups, sae_folder, d_sae, **more):
         **more,
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #74eadeda
+# %% ../../nbs/06_experiments/04_runs.ipynb #e241550f
 def _product_type(cfg, device):
     "Name of the type in which products were made."
     fastest = torch.bfloat16 if fast_bf16(device) else torch.float32
@@ -611,7 +611,7 @@ def _train_ours(r: ResolvedRun, lm, folder, progress, on_log):
     info = _info(rows, metrics, trained.groups, folder, sae.cfg.d_sae, **more)
     return trained.sae, trained.groups, info, rows
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c511d8b1
+# %% ../../nbs/06_experiments/04_runs.ipynb #4e26a684
 def _train_saelens(r: ResolvedRun, lm, folder, progress):
     "The same for an SAE that SAELens trains."
     from sib_nb.experiments.presets import train_saelens
@@ -694,7 +694,7 @@ def cached_task(
         )
     return _tasks[key]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #f8fb7aea
+# %% ../../nbs/06_experiments/04_runs.ipynb #84b85e2f
 def probe_sae(
     model,  # from `load_model`
     sae: SAE,
@@ -750,7 +750,7 @@ def controls(
         for label, one in found.items()
     ]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #32e5afac
+# %% ../../nbs/06_experiments/04_runs.ipynb #142af368
 def intervention_controls(
     model,  # from `load_model`
     sae: SAE,
@@ -796,7 +796,7 @@ def _swept(model, sae, groups, task, progress):
     clamps = [grid[row] for row in best.row if row >= 0 and 'clamp' in grid[row].method]
     return best, clamps
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c1cc12a0
+# %% ../../nbs/06_experiments/04_runs.ipynb #cd2e3e40
 def evaluate_sae(
     model,  # from `load_model`
     sae: SAE,
@@ -869,7 +869,7 @@ def _describe(r: ResolvedRun):
         config=r.config,
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #db0680dd
+# %% ../../nbs/06_experiments/04_runs.ipynb #6874e3ff
 def run(
     name: str,  # a key of `RUNS`
     seed: int = 0,  # of the weights, the data order and everything random in training
