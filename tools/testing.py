@@ -1,0 +1,148 @@
+"The test run: checks and notebooks in forked processes, the longest first."
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import architecture
+import checks
+import forked
+import style
+from notebooks import BIN, CACHE, NBS, ROOT, code_cells, name_of, notebook_paths
+
+TIME_LIMIT = 900              # seconds a notebook may take
+PRELOAD_FROM = 4              # with fewer notebooks, each imports only what it needs
+TIMES = CACHE/'test_seconds.json'
+CHECKS = {'sync': checks.check_sync,
+          'architecture': architecture.check_architecture,
+          'style': style.check_style,
+          'README example': checks.check_readme_example}
+FRESH_PROCESS = {}            # notebooks that must not be forked: the reason
+
+
+def test_notebook(path: Path, profile: Path = None) -> bool:
+    "What `nbdev_test --path` does, in this process. `profile`: a file for the seconds of each cell."
+    from nbdev.config import get_config
+    from nbdev.test import test_nb
+    tools = str(Path(__file__).parent)
+    sys.path[:] = [folder for folder in sys.path if folder != tools]
+    sys.argv = ['nbdev_test']
+    os.chdir(NBS)
+    if profile:
+        time_cells(profile)
+    passed, _ = test_nb(path, skip_flags=get_config().tst_flags.split(), basepath=ROOT)
+    return passed
+
+
+def test_in_fresh_process(path: Path) -> bool:
+    done = checks.run_quietly(BIN/'nbdev_test', '--path', path, '--n_workers', 0, cwd=ROOT)
+    print(done.stdout)
+    return done.returncode == 0
+
+
+def time_cells(profile: Path):
+    "From now on, the shell writes a line of JSON for each cell: its number, seconds and source."
+    from execnb.shell import CaptureShell
+    run_cell = CaptureShell.cell
+
+    def timed_cell(self, cell, **options):
+        began = time.perf_counter()
+        try:
+            return run_cell(self, cell, **options)
+        finally:
+            seconds = time.perf_counter() - began
+            with profile.open('a', encoding='utf-8') as lines:
+                lines.write(json.dumps([cell.idx_, seconds, cell.source]) + '\n')
+
+    CaptureShell.cell = timed_cell
+
+
+def load_times() -> dict:
+    "Seconds that each notebook took when it last passed on this machine."
+    return json.loads(TIMES.read_text(encoding='utf-8')) if TIMES.exists() else {}
+
+
+def save_times(results):
+    "Remember the times of what passed."
+    times = load_times()
+    times.update({result.name: round(result.seconds, 1) for result in results if result.passed})
+    TIMES.parent.mkdir(parents=True, exist_ok=True)
+    TIMES.write_text(json.dumps(times, indent=1, sort_keys=True), encoding='utf-8')
+
+
+def longest_first(paths) -> list:
+    "Notebooks of unknown duration come first, those with more code before others."
+    times = load_times()
+
+    def length(path):
+        seconds = times.get(name_of(path), float('inf'))
+        return seconds, sum(len(cell['source']) for cell in code_cells(path))
+
+    return sorted(paths, key=length, reverse=True)
+
+
+def profile_file(folder: Path, name: str) -> Path:
+    return folder/(name.replace('/', '+') + '.jsonl')
+
+
+def notebook_job(path: Path, profiles: Path = None) -> forked.Job:
+    name = name_of(path)
+    if name in FRESH_PROCESS:
+        action = partial(test_in_fresh_process, path)
+    else:
+        profile = profile_file(profiles, name) if profiles else None
+        action = partial(test_notebook, path, profile)
+    return forked.Job(name, action, TIME_LIMIT)
+
+
+def report(result: forked.Result):
+    print(f'{"passed" if result.passed else "FAILED"}  {result.name:48} {result.seconds:6.1f} s',
+          flush=True)
+
+
+def print_profile(folder: Path, results, n=5):
+    "The slowest cells of every notebook."
+    for result in sorted(results, key=lambda result: -result.seconds):
+        file = profile_file(folder, result.name)
+        if not file.exists():
+            continue
+        cells = [json.loads(line) for line in file.read_text(encoding='utf-8').splitlines()]
+        cells.sort(key=lambda cell: -cell[1])
+        print(f'\n{result.name}: {result.seconds:.1f} s')
+        for number, seconds, source in cells[:n]:
+            lines = [line for line in source.splitlines() if not line.startswith('#|')]
+            print(f'{seconds:8.1f} s  cell {number:3}  {" / ".join(lines)[:120]}')
+
+
+def test(names=(), n_workers=2, profile=False) -> int:
+    "Run all checks and the tests of the notebooks; the exit status."
+    os.chdir(ROOT)
+    os.environ.update(forked.ENVIRONMENT)
+    os.environ['PYTHONPATH'] = str(ROOT)
+    os.environ['PATH'] = f'{BIN}{os.pathsep}{os.environ["PATH"]}'
+    began = time.monotonic()
+    paths = longest_first(notebook_paths(names))
+    if len(paths) >= PRELOAD_FROM:
+        forked.preload()
+        print(f'libraries imported in {time.monotonic() - began:.1f} s', flush=True)
+    profiles = Path(tempfile.mkdtemp()) if profile else None
+    jobs = [forked.Job(name, action, TIME_LIMIT) for name, action in CHECKS.items()]
+    jobs += [notebook_job(path, profiles) for path in paths]
+    results = []
+    for result in forked.run_jobs(jobs, n_workers):
+        report(result)
+        results.append(result)
+    save_times(results)
+    if profile:
+        print_profile(profiles, results)
+        shutil.rmtree(profiles)
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        print(f'\n----- {result.name} -----\n{result.output[-12000:]}')
+    print(f'\n{time.monotonic() - began:.0f} s')
+    print(f'{len(results) - len(failed)} passed, {len(failed)} failed')
+    return int(bool(failed) or not paths)
