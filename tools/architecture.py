@@ -170,7 +170,8 @@ PLANTED = {  # a package with every kind of violation, and the places where they
                    "from ..training import trainer\n"
                    "from . import groups\n"
                    "groups._split(groups.__name__)\n"
-                   "def late():\n    import sib_nb.unlearning.score as score\n    score.self._fine\n"
+                   "def late():\n    import sib_nb.unlearning.score as score\n"
+                   "    score.self._fine\n"
                    "from sib_nb import SAE"),
     'sae/groups.py': "from ..core import save\nclass Groups:\n    def split(self): self._fine = 1",
     'training/trainer.py': "from ..sae.sae import SAE\nfrom ..information import _secret",

@@ -1,9 +1,9 @@
 """Jobs in forked processes, a few at a time.
 
 The parent imports the heavy libraries once, and starts no thread of theirs. Each job is a function
-that runs in a fork of it: a process of its own, in which these imports cost nothing. A job ends as an
-interpreter does, with what is registered to be done at exit: the parent must register nothing there,
-so it uses no TemporaryDirectory.
+that runs in a fork of it: a process of its own, in which these imports cost nothing. A job ends as
+an interpreter does, with what is registered to be done at exit: the parent must register nothing
+there, so it uses no TemporaryDirectory.
 """
 import atexit
 import contextlib
@@ -20,11 +20,14 @@ import traceback
 from dataclasses import dataclass
 from typing import Callable
 
-LIBRARIES = '''torch torch.distributed.run torch._dynamo numpy pandas scipy.stats numba threadpoolctl
-matplotlib.pyplot seaborn sklearn.cluster sklearn.linear_model sklearn.metrics psutil safetensors.torch
-transformers.models.gemma2.modeling_gemma2 tokenizers datasets sae_lens sae_lens.synthetic
-transformer_lens sae_bench.evals.unlearning.eval_output sae_bench.evals.sparse_probing.eval_output
-nbdev.test nbdev.showdoc fastcore.test ipywidgets hypothesis tqdm.auto'''.split()
+LIBRARIES = '''
+torch torch.distributed.run torch._dynamo numpy pandas scipy.stats numba threadpoolctl psutil
+matplotlib.pyplot seaborn sklearn.cluster sklearn.linear_model sklearn.metrics safetensors.torch
+transformers.models.gemma2.modeling_gemma2 tokenizers datasets
+sae_lens sae_lens.synthetic transformer_lens
+sae_bench.evals.unlearning.eval_output sae_bench.evals.sparse_probing.eval_output
+nbdev.test nbdev.showdoc fastcore.test ipywidgets hypothesis tqdm.auto
+'''.split()
 ENVIRONMENT = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1',
                    TOKENIZERS_PARALLELISM='false', HF_HUB_OFFLINE='1')
 

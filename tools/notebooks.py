@@ -20,7 +20,7 @@ def notebook_paths(names=()) -> list:
     found = []
     for path in NBS.rglob('*.ipynb'):
         parts = path.relative_to(NBS).parts
-        is_hidden = any(part.startswith(('.', '_')) for part in parts)  # nbdev leaves these out, too
+        is_hidden = any(part.startswith(('.', '_')) for part in parts)  # for nbdev, too
         is_wanted = not names or any(name in name_of(path) for name in names)
         if is_wanted and not is_hidden:
             found.append(path)

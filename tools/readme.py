@@ -16,7 +16,7 @@ def is_local(target: str) -> bool:
 
 
 def seen_from_root(text: str) -> str:
-    "Markdown of `nbs/` with its relative links rewritten for the root; code blocks stay as they are."
+    "Markdown of `nbs/` with its relative links rewritten for the root, but not in code blocks."
     def rewrite(match):
         target = match['target']
         if is_local(target):

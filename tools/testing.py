@@ -25,7 +25,7 @@ FRESH_PROCESS = {}            # notebooks that must not be forked: the reason
 
 
 def test_notebook(path: Path, profile: Path = None) -> bool:
-    "What `nbdev_test --path` does, in this process. `profile`: a file for the seconds of each cell."
+    "What `nbdev_test --path` does, in this process. `profile`: a file for each cell's seconds."
     from nbdev.config import get_config
     from nbdev.test import test_nb
     tools = str(Path(__file__).parent)
