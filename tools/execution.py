@@ -1,10 +1,13 @@
 "Executes notebooks in Jupyter kernels and saves their outputs."
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+from functools import partial
 from pathlib import Path
 
-from notebooks import ROOT, code_cells, has_directive, name_of, notebook_paths
+import forked
+from durations import longest_first
+from forked_kernel import ForkedKernel
+from notebooks import BIN, ROOT, code_cells, has_directive, name_of, notebook_paths
 
 TIME_LIMIT = 900                      # seconds a cell may take, unless it is marked slow
 RESULTS = ROOT/'data'/'results'
@@ -29,6 +32,8 @@ def is_skipped(cell, due: set) -> bool:
     "Whether a cell keeps its outputs. `due`: files for which slow cells do run."
     if cell.cell_type != 'code':
         return False
+    if 'nbdev_export(' in cell.source:  # done once, before any notebook runs
+        return True
     if has_directive(cell.source, 'slow') and result_files(cell.source) & due:
         return False
     return has_directive(cell.source, 'slow', 'gpu', r'eval:\s*false')
@@ -55,22 +60,33 @@ def execute(path: Path, due=frozenset()):
     nbformat.write(notebook, path)
 
 
+def execute_in_fork(path: Path) -> bool:
+    "The same with a forked kernel; to be called in a process that does nothing else."
+    ForkedKernel.prepare(path.parent)
+    execute(path)
+    return True
+
+
+def export():
+    "Write the modules, so that every notebook runs with what the others say now."
+    subprocess.run([BIN/'nbdev_export'], cwd=ROOT, check=True)
+
+
 def run(names=(), n_workers=2) -> int:
     "Execute notebooks, some at a time; cells marked slow, gpu or eval: false keep their outputs."
-    os.environ['PYTHONPATH'] = str(ROOT)
-
-    def attempt(path):
-        try:
-            execute(path)
-        except Exception as error:
-            return f'FAILED  {name_of(path)}\n{error}'
-        return f'ran     {name_of(path)}'
-
+    forked.set_environment()
+    export()
+    paths = longest_first(notebook_paths(names))
+    if len(paths) >= forked.PRELOAD_FROM:
+        forked.preload()
+    jobs = [forked.Job(name_of(path), partial(execute_in_fork, path), 10*TIME_LIMIT)
+            for path in paths]
     failed = 0
-    with ThreadPoolExecutor(n_workers) as pool:
-        for message in pool.map(attempt, notebook_paths(names)):
-            print(message, flush=True)
-            failed += message.startswith('FAILED')
+    for result in forked.run_jobs(jobs, n_workers):
+        result.report()
+        if not result.passed:
+            print(result.output[-6000:], flush=True)
+            failed += 1
     return int(failed > 0)
 
 
@@ -84,7 +100,8 @@ def note_unfinished(files: set):
 
 def results(names=()) -> int:
     "Run the slow cells that write a file of data/results which is missing, one after the other."
-    os.environ['PYTHONPATH'] = str(ROOT)
+    forked.set_environment()
+    export()
     makers = {path: slow_files(path) for path in notebook_paths(names)}
     known = set().union(*makers.values())
     begun = set()

@@ -20,14 +20,17 @@ import traceback
 from dataclasses import dataclass
 from typing import Callable
 
+from notebooks import BIN, ROOT
+
 LIBRARIES = '''
 torch torch.distributed.run torch._dynamo numpy pandas scipy.stats numba threadpoolctl psutil
 matplotlib.pyplot seaborn sklearn.cluster sklearn.linear_model sklearn.metrics safetensors.torch
 transformers.models.gemma2.modeling_gemma2 tokenizers datasets
 sae_lens sae_lens.synthetic transformer_lens
 sae_bench.evals.unlearning.eval_output sae_bench.evals.sparse_probing.eval_output
-nbdev.test nbdev.showdoc fastcore.test ipywidgets hypothesis tqdm.auto
+nbdev.test nbdev.showdoc fastcore.test ipywidgets hypothesis tqdm.auto ipykernel.kernelapp
 '''.split()
+PRELOAD_FROM = 4  # with fewer notebooks, each imports only what it needs
 ENVIRONMENT = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1',
                    TOKENIZERS_PARALLELISM='false', HF_HUB_OFFLINE='1')
 
@@ -45,6 +48,10 @@ class Result:
     passed: bool
     seconds: float
     output: str
+
+    def report(self):
+        word = 'passed' if self.passed else 'FAILED'
+        print(f'{word}  {self.name:48} {self.seconds:6.1f} s', flush=True)
 
 
 class RunningJob:
@@ -108,6 +115,15 @@ def reseed():
     random.seed()
     if 'numpy' in sys.modules:
         sys.modules['numpy'].random.seed()
+
+
+def set_environment():
+    "One thread a process, nothing from the network, and the package of this checkout."
+    os.chdir(ROOT)
+    os.environ.update(ENVIRONMENT)
+    os.environ['PYTHONPATH'] = str(ROOT)  # for processes that are not forked
+    sys.path.insert(0, str(ROOT))
+    os.environ['PATH'] = f'{BIN}{os.pathsep}{os.environ["PATH"]}'
 
 
 def preload():

@@ -12,11 +12,10 @@ import architecture
 import checks
 import forked
 import style
-from notebooks import BIN, CACHE, NBS, ROOT, code_cells, name_of, notebook_paths
+from durations import longest_first, save_times
+from notebooks import BIN, NBS, ROOT, name_of, notebook_paths
 
 TIME_LIMIT = 900              # seconds a notebook may take
-PRELOAD_FROM = 4              # with fewer notebooks, each imports only what it needs
-TIMES = CACHE/'test_seconds.json'
 CHECKS = {'sync': checks.check_sync,
           'architecture': architecture.check_architecture,
           'style': style.check_style,
@@ -61,30 +60,6 @@ def time_cells(profile: Path):
     CaptureShell.cell = timed_cell
 
 
-def load_times() -> dict:
-    "Seconds that each notebook took when it last passed on this machine."
-    return json.loads(TIMES.read_text(encoding='utf-8')) if TIMES.exists() else {}
-
-
-def save_times(results):
-    "Remember the times of what passed."
-    times = load_times()
-    times.update({result.name: round(result.seconds, 1) for result in results if result.passed})
-    TIMES.parent.mkdir(parents=True, exist_ok=True)
-    TIMES.write_text(json.dumps(times, indent=1, sort_keys=True), encoding='utf-8')
-
-
-def longest_first(paths) -> list:
-    "Notebooks of unknown duration come first, those with more code before others."
-    times = load_times()
-
-    def length(path):
-        seconds = times.get(name_of(path), float('inf'))
-        return seconds, sum(len(cell['source']) for cell in code_cells(path))
-
-    return sorted(paths, key=length, reverse=True)
-
-
 def profile_file(folder: Path, name: str) -> Path:
     return folder/(name.replace('/', '+') + '.jsonl')
 
@@ -97,11 +72,6 @@ def notebook_job(path: Path, profiles: Path = None) -> forked.Job:
         profile = profile_file(profiles, name) if profiles else None
         action = partial(test_notebook, path, profile)
     return forked.Job(name, action, TIME_LIMIT)
-
-
-def report(result: forked.Result):
-    print(f'{"passed" if result.passed else "FAILED"}  {result.name:48} {result.seconds:6.1f} s',
-          flush=True)
 
 
 def print_profile(folder: Path, results, n=5):
@@ -120,13 +90,10 @@ def print_profile(folder: Path, results, n=5):
 
 def test(names=(), n_workers=2, profile=False) -> int:
     "Run all checks and the tests of the notebooks; the exit status."
-    os.chdir(ROOT)
-    os.environ.update(forked.ENVIRONMENT)
-    os.environ['PYTHONPATH'] = str(ROOT)
-    os.environ['PATH'] = f'{BIN}{os.pathsep}{os.environ["PATH"]}'
+    forked.set_environment()
     began = time.monotonic()
     paths = longest_first(notebook_paths(names))
-    if len(paths) >= PRELOAD_FROM:
+    if len(paths) >= forked.PRELOAD_FROM:
         forked.preload()
         print(f'libraries imported in {time.monotonic() - began:.1f} s', flush=True)
     profiles = Path(tempfile.mkdtemp()) if profile else None
@@ -134,7 +101,7 @@ def test(names=(), n_workers=2, profile=False) -> int:
     jobs += [notebook_job(path, profiles) for path in paths]
     results = []
     for result in forked.run_jobs(jobs, n_workers):
-        report(result)
+        result.report()
         results.append(result)
     save_times(results)
     if profile:
