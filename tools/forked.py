@@ -47,11 +47,13 @@ class Result:
     name: str
     passed: bool
     seconds: float
+    processor_seconds: float  # of all its processes; hardly depends on what else the machine does
     output: str
 
     def report(self):
         word = 'passed' if self.passed else 'FAILED'
-        print(f'{word}  {self.name:48} {self.seconds:6.1f} s', flush=True)
+        print(f'{word}  {self.name:48} {self.seconds:6.1f} s '
+              f'({self.processor_seconds:.1f} s of processor)', flush=True)
 
 
 class RunningJob:
@@ -77,7 +79,7 @@ class RunningJob:
         if seconds > self.job.seconds and not self.timed_out:
             self.timed_out = True
             self.kill()
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         if pid == 0:
             return None
         self.log.seek(0)
@@ -86,7 +88,8 @@ class RunningJob:
             output += f'\nstopped after {self.job.seconds:.0f} s'
         elif os.WIFSIGNALED(status):
             output += f'\nended by signal {os.WTERMSIG(status)}'
-        return Result(self.job.name, status == 0, seconds, output)
+        processor_seconds = usage.ru_utime + usage.ru_stime
+        return Result(self.job.name, status == 0, seconds, processor_seconds, output)
 
 
 def run_and_exit(job: Job, log: int):

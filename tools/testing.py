@@ -18,8 +18,8 @@ from notebooks import BIN, NBS, ROOT, name_of, notebook_paths
 TIME_LIMIT = 900              # seconds a notebook may take
 CHECKS = {'sync': checks.check_sync,
           'architecture': architecture.check_architecture,
-          'style': style.check_style,
-          'README example': checks.check_readme_example}
+          'style': style.check_style}
+README_CHECK = {'README example': checks.check_readme_example}
 FRESH_PROCESS = {}            # notebooks that must not be forked: the reason
 
 
@@ -44,18 +44,21 @@ def test_in_fresh_process(path: Path) -> bool:
 
 
 def time_cells(profile: Path):
-    "From now on, the shell writes a line of JSON for each cell: its number, seconds and source."
+    "From now on, the shell writes a line of JSON for each cell: number, seconds and source."
     from execnb.shell import CaptureShell
     run_cell = CaptureShell.cell
 
     def timed_cell(self, cell, **options):
         began = time.perf_counter()
+        processor_began = time.process_time()
         try:
             return run_cell(self, cell, **options)
         finally:
             seconds = time.perf_counter() - began
+            processor_seconds = time.process_time() - processor_began
+            line = json.dumps([cell.idx_, seconds, processor_seconds, cell.source])
             with profile.open('a', encoding='utf-8') as lines:
-                lines.write(json.dumps([cell.idx_, seconds, cell.source]) + '\n')
+                lines.write(line + '\n')
 
     CaptureShell.cell = timed_cell
 
@@ -83,9 +86,10 @@ def print_profile(folder: Path, results, n=5):
         cells = [json.loads(line) for line in file.read_text(encoding='utf-8').splitlines()]
         cells.sort(key=lambda cell: -cell[1])
         print(f'\n{result.name}: {result.seconds:.1f} s')
-        for number, seconds, source in cells[:n]:
+        for number, seconds, processor_seconds, source in cells[:n]:
             lines = [line for line in source.splitlines() if not line.startswith('#|')]
-            print(f'{seconds:8.1f} s  cell {number:3}  {" / ".join(lines)[:120]}')
+            print(f'{seconds:8.1f} s ({processor_seconds:.1f} of processor)  cell {number:3}  '
+                  f'{" / ".join(lines)[:120]}')
 
 
 def test(names=(), n_workers=2, profile=False) -> int:
@@ -97,7 +101,8 @@ def test(names=(), n_workers=2, profile=False) -> int:
         forked.preload()
         print(f'libraries imported in {time.monotonic() - began:.1f} s', flush=True)
     profiles = Path(tempfile.mkdtemp()) if profile else None
-    jobs = [forked.Job(name, action, TIME_LIMIT) for name, action in CHECKS.items()]
+    chosen = CHECKS if names else CHECKS | README_CHECK
+    jobs = [forked.Job(name, action, TIME_LIMIT) for name, action in chosen.items()]
     jobs += [notebook_job(path, profiles) for path in paths]
     results = []
     for result in forked.run_jobs(jobs, n_workers):
