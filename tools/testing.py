@@ -77,19 +77,16 @@ def notebook_job(path: Path, profiles: Path = None) -> forked.Job:
     return forked.Job(name, action, TIME_LIMIT)
 
 
-def print_profile(folder: Path, results, n=5):
-    "The slowest cells of every notebook."
-    for result in sorted(results, key=lambda result: -result.seconds):
-        file = profile_file(folder, result.name)
-        if not file.exists():
-            continue
-        cells = [json.loads(line) for line in file.read_text(encoding='utf-8').splitlines()]
-        cells.sort(key=lambda cell: -cell[1])
-        print(f'\n{result.name}: {result.seconds:.1f} s')
-        for number, seconds, processor_seconds, source in cells[:n]:
-            lines = [line for line in source.splitlines() if not line.startswith('#|')]
-            print(f'{seconds:8.1f} s ({processor_seconds:.1f} of processor)  cell {number:3}  '
-                  f'{" / ".join(lines)[:120]}')
+def print_profile(file: Path, n=5):
+    "The slowest cells of a notebook."
+    if not file.exists():
+        return
+    cells = [json.loads(line) for line in file.read_text(encoding='utf-8').splitlines()]
+    cells.sort(key=lambda cell: -cell[1])
+    for number, seconds, processor_seconds, source in cells[:n]:
+        lines = [line.strip() for line in source.splitlines() if not line.startswith('#|')]
+        print(f'{seconds:14.1f} s ({processor_seconds:.1f} s of processor) in cell {number}: '
+              f'{" / ".join(lines)[:120]}', flush=True)
 
 
 def test(names=(), n_workers=2, profile=False) -> int:
@@ -108,9 +105,10 @@ def test(names=(), n_workers=2, profile=False) -> int:
     for result in forked.run_jobs(jobs, n_workers):
         result.report()
         results.append(result)
+        if profile:
+            print_profile(profile_file(profiles, result.name))
     save_times(results)
     if profile:
-        print_profile(profiles, results)
         shutil.rmtree(profiles)
     failed = [result for result in results if not result.passed]
     for result in failed:
