@@ -16,7 +16,7 @@ UNFINISHED = RESULTS/'.unfinished'    # names of the files that a stopped call w
 
 def result_files(source: str) -> set:
     "Files of data/results that a cell speaks of."
-    return set(re.findall(r"results'?/'(\w+\.json)'", source))
+    return set(re.findall(r"""results['"]?\s*/\s*['"](\w+\.json)""", source))
 
 
 def slow_files(path: Path) -> set:

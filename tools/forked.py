@@ -97,6 +97,7 @@ def run_and_exit(job: Job, log: int):
     status = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -105,11 +106,9 @@ def run_and_exit(job: Job, log: int):
     except BaseException:  # SystemExit, too
         traceback.print_exc()
     finally:
-        with contextlib.suppress(BaseException):
-            threading._shutdown()  # what the interpreter does at its end, in its order
-            atexit._run_exitfuncs()
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for step in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush):
+            with contextlib.suppress(BaseException):
+                step()  # what the interpreter does at its end, in its order
         os._exit(status)
 
 
@@ -139,8 +138,14 @@ def preload():
     gc.freeze()  # a child's garbage collection leaves these pages shared
 
 
+def stop(*_):
+    "A signal handler; the jobs are killed on the way out."
+    sys.exit(143)
+
+
 def run_jobs(jobs, n_workers: int):
     "Yield the results as jobs end; they start in the order given."
+    signal.signal(signal.SIGTERM, stop)
     waiting = list(jobs)
     running = []
     try:

@@ -13,14 +13,13 @@ import checks
 import forked
 import style
 from durations import longest_first, save_times
-from notebooks import BIN, NBS, ROOT, name_of, notebook_paths
+from notebooks import NBS, ROOT, name_of, notebook_paths
 
-TIME_LIMIT = 900              # seconds a notebook may take
+TIME_LIMIT = 900  # seconds a notebook may take
 CHECKS = {'sync': checks.check_sync,
           'architecture': architecture.check_architecture,
           'style': style.check_style}
 README_CHECK = {'README example': checks.check_readme_example}
-FRESH_PROCESS = {}            # notebooks that must not be forked: the reason
 
 
 def test_notebook(path: Path, profile: Path = None) -> bool:
@@ -35,12 +34,6 @@ def test_notebook(path: Path, profile: Path = None) -> bool:
         time_cells(profile)
     passed, _ = test_nb(path, skip_flags=get_config().tst_flags.split(), basepath=ROOT)
     return passed
-
-
-def test_in_fresh_process(path: Path) -> bool:
-    done = checks.run_quietly(BIN/'nbdev_test', '--path', path, '--n_workers', 0, cwd=ROOT)
-    print(done.stdout)
-    return done.returncode == 0
 
 
 def time_cells(profile: Path):
@@ -69,12 +62,8 @@ def profile_file(folder: Path, name: str) -> Path:
 
 def notebook_job(path: Path, profiles: Path = None) -> forked.Job:
     name = name_of(path)
-    if name in FRESH_PROCESS:
-        action = partial(test_in_fresh_process, path)
-    else:
-        profile = profile_file(profiles, name) if profiles else None
-        action = partial(test_notebook, path, profile)
-    return forked.Job(name, action, TIME_LIMIT)
+    profile = profile_file(profiles, name) if profiles else None
+    return forked.Job(name, partial(test_notebook, path, profile), TIME_LIMIT)
 
 
 def print_profile(file: Path, n=5):
