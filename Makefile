@@ -4,6 +4,7 @@
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
 # make bench     install the trainers that training speed is compared with, and run that benchmark (nbs/08_results/05_speed.ipynb; long)
 # make lab       set up, open JupyterLab on the notebooks (options for it: make lab ARGS="--no-browser --port 8889"; as root, say in a container: ARGS=--allow-root)
+# make docs      set up with the packages of requirements-docs.txt, build the site into _docs/ from the stored outputs, check its links
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
 PYTHON ?= python3.11
 VENV := .venv
@@ -14,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: figures study bench test browser-test lab setup notebooks readme lock clean help
+.PHONY: figures study bench test browser-test docs lab setup notebooks readme lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +51,13 @@ bench: setup
 
 browser-test: setup
 	@$(BIN)/python tools/browser_test.py
+
+docs: $(VENV)/docs-installed
+	@$(BIN)/python tools/docs
+
+$(VENV)/docs-installed: $(VENV)/installed requirements-docs.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-docs.txt -c requirements.txt
+	@touch $@
 
 lab: setup
 	@cd nbs && $(BIN)/jupyter lab $(ARGS)

@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         'core', 'language_model', 'information', 'sae', 'training',
-        'unlearning', 'experiments', 'figures',
+        'unlearning', 'experiments', 'figures', 'commands',
     ],
     submod_attrs={
         'language_model.model': ['load_model'],

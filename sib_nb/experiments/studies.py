@@ -39,7 +39,7 @@ STUDIES = dict(
     ),
     full=Study(
         {
-            n: range(5 if n in ('baseline', 'knowledge_aware') or r.peer else 3)
+            n: range(5 if n in ('baseline', 'knowledge_aware') or r.saelens else 3)
             for n, r in RUNS.items()
         },
         'results',

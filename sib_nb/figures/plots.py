@@ -30,7 +30,7 @@ PALETTE = dict(
     zip(RUNS, sns.color_palette('colorblind', 7) + sns.husl_palette(len(RUNS) - 7, l=0.5))
 )
 PALETTE |= dict(
-    zip((r for r in RUNS if RUNS[r].peer), sns.color_palette('Dark2', 8)[3:])
+    zip((r for r in RUNS if RUNS[r].saelens), sns.color_palette('Dark2', 8)[3:])
 )  # peers, told apart by broken lines too
 RUN_STYLES = {
     'figure.dpi': 80,
@@ -65,7 +65,7 @@ def _bars(ax, results, col, label, fmt='{:.3f}'):
         t['mean'],
         color=[PALETTE[r] for r in t.index],
         height=0.6,
-        hatch=['//' if RUNS[r].peer else '' for r in t.index],
+        hatch=['//' if RUNS[r].saelens else '' for r in t.index],
         edgecolor='w',
     )
     ax.errorbar(
@@ -176,14 +176,14 @@ def _curves(results, col, label, log):
         fig, ax = plt.subplots(figsize=(7.5, 3.8), layout='constrained')
         for i, name in enumerate(r for r in RUNS if r in set(hist.run)):
             h = hist[(hist.run == name) & hist[col].notna()]
-            if not len(h) or (col == 'loss' and RUNS[name].peer):
+            if not len(h) or (col == 'loss' and RUNS[name].saelens):
                 continue  # another library's loss is in other units
             t = h.groupby('step')[col].agg(['mean', 'min', 'max'])
             ax.plot(
                 t.index,
                 t['mean'],
                 color=PALETTE[name],
-                ls='--' if RUNS[name].peer else '-',
+                ls='--' if RUNS[name].saelens else '-',
                 lw=1.2,
                 label=h.title.iloc[0],
             )
@@ -297,7 +297,7 @@ def interventions(results: pd.DataFrame) -> plt.Figure:
                 )
                 for k in (
                     k
-                    for ks in results[results.run == name].way_controls
+                    for ks in results[results.run == name].intervention_controls
                     for k in ks
                     if k['method'] == m and 'score' in k
                 ):
@@ -354,7 +354,7 @@ def main_runs(results) -> list:  # names, in the order of `RUNS`
     "The runs that lines are drawn for: the main ones and the peers."
     have = set(results.run)
     return [
-        r for r in RUNS if r in have and (r in MAIN or r == 'baseline_batchtopk' or RUNS[r].peer)
+        r for r in RUNS if r in have and (r in MAIN or r == 'baseline_batchtopk' or RUNS[r].saelens)
     ]
 
 
@@ -381,7 +381,7 @@ def tradeoff(results: pd.DataFrame) -> plt.Figure:
                 t.index,
                 t['mean'],
                 color=PALETTE[name],
-                ls='--' if RUNS[name].peer else '-',
+                ls='--' if RUNS[name].saelens else '-',
                 label=RUNS[name].title,
                 lw=1.3,
             )
@@ -445,7 +445,7 @@ def probing_curves(results: pd.DataFrame) -> plt.Figure:
             ax.plot(
                 x,
                 c['mean'],
-                'o--' if RUNS[name].peer else 'o-',
+                'o--' if RUNS[name].saelens else 'o-',
                 ms=3,
                 color=PALETTE[name],
                 label=RUNS[name].title,
@@ -641,7 +641,7 @@ def plot_convergence(
                 t.index,
                 t['mean'],
                 color=PALETTE[name],
-                ls='--' if RUNS[name].peer else ':' if name.startswith('knowledge_aware_') else '-',
+                ls='--' if RUNS[name].saelens else ':' if name.startswith('knowledge_aware_') else '-',
                 label=RUNS[name].title,
                 lw=1.2,
             )

@@ -79,7 +79,7 @@ def load_results(
                 heldout_hi=h['heldout']['interval'][1],
                 heldout_retain=h['heldout']['retain_acc'],
                 controls=r.get('controls', []),
-                way_controls=r.get('way_controls', []),
+                intervention_controls=r.get('intervention_controls', []),
                 interventions=r.get('interventions', []),
                 recovered=(r.get('loss_recovered') or {}).get('recovered', np.nan),
                 file=f,
@@ -315,7 +315,7 @@ def tidy(
         plain,
         nested('interventions', 'method'),
         nested('controls', 'control'),
-        nested('way_controls', 'control'),
+        nested('intervention_controls', 'control'),
     ]
     return pd.concat([p for p in parts if len(p)], ignore_index=True)[
         [*ids, 'part', 'method', 'metric', 'value']
