@@ -15,7 +15,7 @@ from notebooks import ROOT, code_cells, has_directive, notebook_paths
 
 PACKAGE = 'sib_nb'
 CHAPTERS = ('docstrings', 'core', 'language_model', 'information', 'sae', 'training', 'unlearning',
-            'experiments', 'figures')
+            'experiments', 'figures', 'commands')
 WITHOUT_EXPORT = ('08_results', 'tutorials')
 NAMEDTUPLE = ('_asdict', '_fields', '_make', '_replace')  # public, whatever their names say
 
