@@ -1,8 +1,8 @@
 # make figures   set up, draw the figures of the committed results into figures/, run the quick study on the embedded model, draw it into figures/quick/
 # make study     every run with all seeds, then whatever else is missing in data/results: sweeps, baselines, attacks … (a day; resumes where it stopped; training speed has a command of its own, make bench)
-# make test      set up, check that nothing is out of sync, run every notebook's tests
+# make test      set up, check that nothing is out of sync, run every notebook's tests (ONLY=part of a path for some)
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
-# make bench     install the peers that training speed is compared with, and run that benchmark (15c_training_speed; long)
+# make bench     install the trainers that training speed is compared with, and run that benchmark (nbs/08_results/05_speed.ipynb; long)
 # make lab       set up, open JupyterLab on the notebooks (options for it: make lab ARGS="--no-browser --port 8889"; as root, say in a container: ARGS=--allow-root)
 # make docs      set up with the packages of requirements-docs.txt, build the site into _docs/ from the stored outputs, check its links
 # Needs Python 3.11, make, and a package index; all else goes into .venv/.
@@ -47,7 +47,7 @@ test: setup
 
 bench: setup
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-bench.txt
-	@cd nbs && $(BIN)/python -m nbconvert --to notebook --inplace --execute --ExecutePreprocessor.timeout=-1 15c_training_speed.ipynb
+	@cd nbs/08_results && $(BIN)/python -m nbconvert --to notebook --inplace --execute --ExecutePreprocessor.timeout=-1 05_speed.ipynb
 
 browser-test: setup
 	@$(BIN)/python tools/browser_test.py
@@ -62,13 +62,13 @@ $(VENV)/docs-installed: $(VENV)/installed requirements-docs.txt
 lab: setup
 	@cd nbs && $(BIN)/jupyter lab $(ARGS)
 
-# for those who change notebooks: run them in fresh kernels (NB=part of a name for some), export, clean, rebuild README.md and API.md
+# for those who change notebooks: run them in fresh kernels (NB=part of a path for some), export, clean, rebuild README.md
 notebooks: setup
 	@$(BIN)/python tools/dev.py run $(NB)
-	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tools/dev.py readme && $(BIN)/python tools/dev.py api
+	@$(BIN)/nbdev_export && $(BIN)/nbdev_clean && $(BIN)/python tools/dev.py readme
 
 readme: setup
-	@$(BIN)/python tools/dev.py readme && $(BIN)/python tools/dev.py api
+	@$(BIN)/python tools/dev.py readme
 
 lock: requirements.in overrides.txt
 	@$(BIN)/uv pip compile requirements.in --override overrides.txt --python-version 3.11 --no-annotate --no-header -q -o requirements.txt
