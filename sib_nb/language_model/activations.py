@@ -26,7 +26,7 @@ class _Identity(torch.nn.Module):
     def forward(self, hidden_states, *args, **kwargs):
         return hidden_states
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #23313471
+# %% ../../nbs/01_language_model/03_activations.ipynb #06716b3b
 @contextlib.contextmanager
 def _half_model(model, layer, upper):
     "Inside, the model has only the blocks above `layer` (`upper`), or only those up to `layer`."
@@ -58,7 +58,7 @@ def residual_stream(
         output = base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
     return output.last_hidden_state
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #6db35fc6
+# %% ../../nbs/01_language_model/03_activations.ipynb #a2fb7859
 def run_from(
     model,  # from `load_model`
     h,  # residual stream after block `layer`, (batch, seq, d_model)
@@ -80,7 +80,7 @@ def _check_texts(texts, context):
     if context < 2:
         raise SIBError(f'context {context} leaves no room for a token beside <bos>: use 2 or more')
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #9a05505a
+# %% ../../nbs/01_language_model/03_activations.ipynb #78b430f0
 def windows(
     tokenizer,  # the model's
     texts,  # strings
@@ -101,7 +101,7 @@ def windows(
             text_index.append(i)
     return cut, text_index
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #e9a48078
+# %% ../../nbs/01_language_model/03_activations.ipynb #b034b279
 def real_tokens(
     tokenizer,  # the model's
     windows,  # lists of ids
@@ -120,7 +120,7 @@ def _kept_activations(model, ids, mask, keep, layer):
         return packed_stream(model, ids, mask, layer)[keep[mask.bool()]]
     return residual_stream(model, ids, mask, layer)[keep]
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #a7df13c0
+# %% ../../nbs/01_language_model/03_activations.ipynb #ad9eebc7
 def _extract_batch(model, windows, layer, dtype):
     "Activations and ids of the real tokens of a few windows, on the CPU."
     ids, mask = pad(windows, model.tokenizer, model.device)
@@ -133,7 +133,7 @@ def _extract_batch(model, windows, layer, dtype):
         raise SIBError(f'{problem}; {remedy}')
     return activations.cpu(), ids[keep].cpu()
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #d96b96e0
+# %% ../../nbs/01_language_model/03_activations.ipynb #d3e17cda
 @torch.no_grad()
 def extract(
     model,  # from `load_model`
@@ -166,13 +166,13 @@ class Residuals(NamedTuple):
     y: torch.Tensor  # long (tokens,): the text's label
     token: torch.Tensor  # long (tokens,): the token's id
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #6a474f9c
+# %% ../../nbs/01_language_model/03_activations.ipynb #0c09f0f8
 def _check_labels(labels, texts):
     "One label for each text."
     if len(labels) != len(texts):
         raise SIBError(f'{len(labels)} labels for {len(texts)} texts: give one each')
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #ddb4c7b2
+# %% ../../nbs/01_language_model/03_activations.ipynb #d1887340
 def collect_residuals(
     model,  # from `load_model`
     texts,  # list of strings
@@ -203,7 +203,7 @@ class ActivationBatch(NamedTuple):
     x: torch.Tensor  # fp32 (batch, d_in)
     y: torch.Tensor  # long (batch,): 1 forget, 0 retain
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #1e4fb0a3
+# %% ../../nbs/01_language_model/03_activations.ipynb #39b5d9d3
 def keyed_permutation(
     n,  # how many numbers
     *key,  # non-negative integers
@@ -251,14 +251,14 @@ class ActivationStore:
         self._set_texts(texts, labels, context)
         self._set_pools(memory)
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #2df1315f
+# %% ../../nbs/01_language_model/03_activations.ipynb #23316bba
 def _check_numbers(batch_size, memory, seed):
     "The store's numbers are in range."
     if batch_size < 1 or memory < 1 or seed < 0:
         numbers = f'batch_size {batch_size} and memory {memory} must be at least 1'
         raise SIBError(f'{numbers}, and seed {seed} not negative')
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #edef7b46
+# %% ../../nbs/01_language_model/03_activations.ipynb #0a34af86
 @patch
 def _set_texts(self: ActivationStore, texts, labels, context):
     "Windows, their number of real tokens, and their labels."
@@ -292,7 +292,7 @@ def _deal(self: ActivationStore, epoch):
     pool_sizes.index_add_(0, pool_of, self.sizes[order])
     return order, pool_of, pool_sizes
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #50549377
+# %% ../../nbs/01_language_model/03_activations.ipynb #a9cdd8c9
 @patch
 def _locate(self: ActivationStore):
     "Epoch, pool, offset in the pool, and windows of the pool, of the next token."
@@ -305,7 +305,7 @@ def _locate(self: ActivationStore):
     start = int(ends[pool] - pool_sizes[pool])
     return epoch, pool, offset - start, order[pool_of == pool]
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #d6643d8f
+# %% ../../nbs/01_language_model/03_activations.ipynb #1a64fbc6
 @patch
 def _extract_pool(self: ActivationStore, pool_windows):
     "Activations and labels of the real tokens of some windows."
@@ -316,7 +316,7 @@ def _extract_pool(self: ActivationStore, pool_windows):
         raise SIBError(f'layer {self.layer} of {self.model.name} {problem}')
     return x, self.y[pool_windows].repeat_interleave(self.sizes[pool_windows])
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #1157b119
+# %% ../../nbs/01_language_model/03_activations.ipynb #315982f6
 @patch
 def _load(self: ActivationStore, epoch, pool, pool_windows):
     "Activations, labels and random order of a pool."
@@ -364,7 +364,7 @@ def state_dict(self: ActivationStore) -> dict:  # numbers and strings, for JSON
         dtype=str(self.dtype),
     )
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #d0e5e5d0
+# %% ../../nbs/01_language_model/03_activations.ipynb #6c1ed03e
 @patch
 def load_state_dict(
     self: ActivationStore,
@@ -381,7 +381,7 @@ def load_state_dict(
         raise SIBError(f'position {position!r} in the state is not a number of tokens')
     self.position = position
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #f41a0040
+# %% ../../nbs/01_language_model/03_activations.ipynb #423d6c86
 @patch
 def reordered(
     self: ActivationStore,
@@ -398,7 +398,7 @@ def reordered(
         new._activations = None
     return new
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #f3a86bc2
+# %% ../../nbs/01_language_model/03_activations.ipynb #766d5b9a
 @patch
 def __repr__(self: ActivationStore):
     forget = (self.y * self.sizes).sum() / self.n_tokens
