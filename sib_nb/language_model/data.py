@@ -40,7 +40,7 @@ def _question_text(question, choices, subject):
     options = ''.join(f'\n{letter}. {choice}' for letter, choice in zip(LETTERS, choices))
     return _HEADING.format(subject.replace('_', ' ')) + question + options
 
-# %% ../../nbs/01_language_model/01_data.ipynb #c253f695
+# %% ../../nbs/01_language_model/01_data.ipynb #64919e59
 def mcq_prompt(
     question: str,  # the question's text
     choices,  # four strings, in the order in which they get the letters A to D
@@ -60,7 +60,7 @@ def mcq_prompt(
 # all 24 orders, in SAEBench's sequence; the first leaves the options alone
 OPTION_ORDERS = list(permutations(range(4)))
 
-# %% ../../nbs/01_language_model/01_data.ipynb #d7bfd1c1
+# %% ../../nbs/01_language_model/01_data.ipynb #75307a4f
 def mcq_prompts(
     questions,  # rows with question, choices, answer, subject (what `load_mcq` returns)
     orders=OPTION_ORDERS[:1],  # `orders[j][i]` is the choice that gets letter i
@@ -91,7 +91,7 @@ def _responds(url, wait):
         return False
     return True
 
-# %% ../../nbs/01_language_model/01_data.ipynb #bd8c7727
+# %% ../../nbs/01_language_model/01_data.ipynb #8e285ff9
 def hub_reachable(
     wait: float = 5.0,  # seconds to wait for an answer at most
     max_age: float = 60.0,  # seconds; an earlier answer that is older is not used
@@ -139,7 +139,7 @@ def _known_reason(error, what):
         return f'{what} has changed on the hub: {" ".join(message.split())[:200]}'
     return None
 
-# %% ../../nbs/01_language_model/01_data.ipynb #31f746d5
+# %% ../../nbs/01_language_model/01_data.ipynb #e658afc2
 def _reason(error, what, offline):
     "One line for what the hub's libraries raised about `what`."
     text = ' '.join(str(error).split())
@@ -177,7 +177,7 @@ def _quiet_libraries(offline):
             hub_utils.disable_progress_bars()
         yield
 
-# %% ../../nbs/01_language_model/01_data.ipynb #9ce96404
+# %% ../../nbs/01_language_model/01_data.ipynb #3fc118f2
 @contextlib.contextmanager
 def hub(
     what: str,  # what is being loaded, for the message
@@ -200,7 +200,7 @@ FORGET_DOMAIN = 'biology'
 RETAIN_DOMAINS = ('geography', 'people', 'artifacts', 'food')
 DOMAINS = (FORGET_DOMAIN, *RETAIN_DOMAINS)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #34f934f2
+# %% ../../nbs/01_language_model/01_data.ipynb #5ce98be6
 MMLU = tuple(
     """abstract_algebra anatomy astronomy business_ethics clinical_knowledge college_biology
     college_chemistry college_computer_science college_mathematics college_medicine
@@ -229,7 +229,7 @@ def unknown_name(
     known = ', '.join(names[:7])
     return SIBError(f'{what} {name!r} is unknown{suggestion} (there are: {known}, …)')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #69b6a4f9
+# %% ../../nbs/01_language_model/01_data.ipynb #11732983
 def _line_error(path, number, columns, error):
     "The error for a line that is not an object with these columns."
     expected = f'not a JSON object with the columns {", ".join(columns)}'
@@ -242,7 +242,7 @@ def _missing_file(path):
     ours = 'what belongs to the repository is restored with git, or built with notebook 07_facts'
     return SIBError(f'{path} does not exist; check the path ({ours})')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #22cd5c73
+# %% ../../nbs/01_language_model/01_data.ipynb #da3d695d
 def _lines(path, columns):
     "Rows of a JSON-lines file, one after the other."
     number = n_rows = 0
@@ -263,7 +263,7 @@ def _lines(path, columns):
     if not n_rows:
         raise SIBError(f'{path} is empty; restore it')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #cb766af0
+# %% ../../nbs/01_language_model/01_data.ipynb #68e60dfd
 def read_jsonl(
     path,  # a file with one JSON object a line
     columns,  # keys that each object must have
@@ -272,7 +272,7 @@ def read_jsonl(
     empty file, a damaged line or a missing column."""
     return list(_lines(path, columns))
 
-# %% ../../nbs/01_language_model/01_data.ipynb #b2fbce06
+# %% ../../nbs/01_language_model/01_data.ipynb #298f1317
 def _table(rows, columns, path):
     "Rows as a `datasets.Dataset` of those columns that the first row has."
     import datasets
@@ -302,7 +302,7 @@ def _check_question(row, place):
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer <= 3:
         raise SIBError(f'{place}: answer {answer!r} is not one of 0, 1, 2, 3')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #aa264d01
+# %% ../../nbs/01_language_model/01_data.ipynb #f7284e65
 def _check_mcq(rows, what):
     "All questions of `what`, at least one."
     for i, row in enumerate(rows):
@@ -324,7 +324,7 @@ def _load_embedded_mcq(name, folder):
     _check_mcq(rows, file)
     return _table(rows, (*_MCQ_COLUMNS, 'kind', 'wording', 'entity', 'known'), file)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #f416e1e1
+# %% ../../nbs/01_language_model/01_data.ipynb #af306713
 def _load_hub_mcq(name, path, split, cache_dir):
     "Questions of WMDP or MMLU, from the hub or from a folder with its layout."
     import datasets
@@ -344,7 +344,7 @@ def _load_hub_mcq(name, path, split, cache_dir):
         rows = rows.add_column('subject', [subject] * len(rows))
     return rows.cast_column('answer', datasets.Value('int64'))
 
-# %% ../../nbs/01_language_model/01_data.ipynb #b4aaa434
+# %% ../../nbs/01_language_model/01_data.ipynb #fed6daf4
 def load_mcq(
     # a domain ('biology', …), 'wmdp-bio', an MMLU subject ('virology', …), or a key of `OWN`
     name: str,
@@ -376,7 +376,7 @@ def _check_document(row, columns, what, number):
             kind = type(row[column]).__name__
             raise SIBError(f'{what}, document {number}: {column} is {kind}, not text')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #f067d82c
+# %% ../../nbs/01_language_model/01_data.ipynb #eb508388
 def _documents(rows, what, columns=('text',), more=(), min_chars=-1, max_chars=None):
     "The rows with more than `min_chars` characters, until they hold `max_chars` together."
     kept = []
@@ -404,7 +404,7 @@ def _corpus_place(name, path):
         return Path(path or mirror('wikitext')).expanduser()
     return Path(path or os.environ.get('SIB_BIO_FORGET') or mirror(_BIO_CORPUS)).expanduser()
 
-# %% ../../nbs/01_language_model/01_data.ipynb #d0dd79fc
+# %% ../../nbs/01_language_model/01_data.ipynb #f1880f72
 def _read_documents(name, place, what, limits):
     "Documents of a JSON-lines file."
     if name in ('forget', 'retain'):
@@ -426,7 +426,7 @@ def _stream_documents(name, place, what, split, cache_dir, limits):
         )
         return _documents(rows, what, **limits)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #0b72a927
+# %% ../../nbs/01_language_model/01_data.ipynb #9ee71521
 def _load_documents(name, path, split, cache_dir, limits):
     "Rows of a corpus with text and domain, and a description of their source."
     place = _corpus_place(name, path)
@@ -441,7 +441,7 @@ def _load_documents(name, path, split, cache_dir, limits):
         rows = [dict(row, domain=name) for row in rows]
     return rows, what
 
-# %% ../../nbs/01_language_model/01_data.ipynb #e110fbf6
+# %% ../../nbs/01_language_model/01_data.ipynb #d7368533
 def load_corpus(
     # 'forget' or 'retain' (embedded), 'bio-forget-corpus', 'wikitext', or a key of `OWN`
     name: str,
@@ -472,7 +472,7 @@ def _passage_end(text, start, n_chars):
     space = text.rfind(' ', start, start + n_chars + 1)
     return space if space > start else start + n_chars
 
-# %% ../../nbs/01_language_model/01_data.ipynb #13a11508
+# %% ../../nbs/01_language_model/01_data.ipynb #65006194
 def passages(
     texts,  # strings
     n_chars: int = 2000,  # longest passage; about 450 tokens of English
@@ -512,7 +512,7 @@ def fill_template(
     "A sentence or question about one entity."
     return template.format(x=entity['name'], k=entity['kind'], d=entity['definition'])
 
-# %% ../../nbs/01_language_model/01_data.ipynb #0a1c1a87
+# %% ../../nbs/01_language_model/01_data.ipynb #d1323b39
 WORDINGS = dict(
     kind=(
         'What kind of thing is {x}?',
@@ -541,7 +541,7 @@ WORDINGS = dict(
 )
 UNTRAINED = 5  # index of the wording that is never used in training
 
-# %% ../../nbs/01_language_model/01_data.ipynb #5dba93f1
+# %% ../../nbs/01_language_model/01_data.ipynb #789b0efd
 PARAPHRASES = dict(
     kind=(
         'To which kind does {x} belong?',
@@ -596,7 +596,7 @@ def _refusing_handler():
 
     return Refuse
 
-# %% ../../nbs/01_language_model/01_data.ipynb #1aec9e9f
+# %% ../../nbs/01_language_model/01_data.ipynb #474f66b3
 def hub_standin(
     code: str = 'GatedRepo',  # the hub's answer: 'GatedRepo', 'RepoNotFound' or 'EntryNotFound'
 ):  # the running server: `.url` is its address, `.code` its answer, `.shutdown()` stops it

@@ -27,7 +27,7 @@ def _check_sum(file, wanted, sums):
     if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
         raise SIBError(f'{file} differs from its checksum in {sums}; restore it with git')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #db9152c7
+# %% ../../nbs/01_language_model/02_model.ipynb #a11551b5
 def check_sums(
     folder,  # with a file SHA256SUMS in the format of `sha256sum`; otherwise nothing is checked
 ) -> int:  # how many files were checked
@@ -63,7 +63,7 @@ def n_layers(
     "How many blocks the model has; layers are numbered 0 to `n_layers(model) - 1`."
     return len(layers(model))
 
-# %% ../../nbs/01_language_model/02_model.ipynb #3c76cd15
+# %% ../../nbs/01_language_model/02_model.ipynb #a66b7b8f
 def check_layer(
     model,  # from `load_model`
     layer: int,  # a block's number, from 0
@@ -86,7 +86,7 @@ def _check_folder(folder):
         if not any(Path(folder).glob(files)):
             raise SIBError(f'{folder} is not a complete model folder: {need} is missing')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #4e9c4809
+# %% ../../nbs/01_language_model/02_model.ipynb #21b0695b
 @contextlib.contextmanager
 def quiet():
     "Inside, `transformers` shows no progress bars and no messages but errors."
@@ -103,7 +103,7 @@ def quiet():
         if has_bars:
             logging.enable_progress_bar()
 
-# %% ../../nbs/01_language_model/02_model.ipynb #6cc29036
+# %% ../../nbs/01_language_model/02_model.ipynb #2fe7a2a5
 def _find_model(name):
     "Where to load the model `name` from, and whether that is a local folder."
     folder = Path(name).expanduser()
@@ -139,7 +139,7 @@ def weights_dtype(
         return torch.float32
     return torch.bfloat16
 
-# %% ../../nbs/01_language_model/02_model.ipynb #6e7b7c8d
+# %% ../../nbs/01_language_model/02_model.ipynb #7df6bc15
 def _check_loaded(name, model, tokenizer, loading_info):
     "The weights fit the configuration, and the tokenizer fits the model."
     for problem in ('missing_keys', 'unexpected_keys', 'mismatched_keys'):
@@ -153,7 +153,7 @@ def _check_loaded(name, model, tokenizer, loading_info):
         raise SIBError(f'model {name}: its tokenizer has {found}')
     layers(model)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #3c88a727
+# %% ../../nbs/01_language_model/02_model.ipynb #1016f440
 def _load_weights(place, dtype, device):
     "The model and `transformers`' report on its weights."
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -170,7 +170,7 @@ def _load_weights(place, dtype, device):
         ignore_mismatched_sizes=True,  # `_check_loaded` reports them
     )
 
-# %% ../../nbs/01_language_model/02_model.ipynb #339cf78c
+# %% ../../nbs/01_language_model/02_model.ipynb #8e506ee0
 def load_model(
     # 'minigemma', a hub id such as 'google/gemma-2-2b-it', or a folder in Hugging Face layout
     name: str = 'minigemma',
@@ -211,7 +211,7 @@ def encode(
         raise SIBError('a text is empty: remove it')
     return ids[:max_tokens]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #10da7dba
+# %% ../../nbs/01_language_model/02_model.ipynb #ac8a9465
 def pad(
     ids,  # lists of token ids
     tokenizer,  # for its <pad>
@@ -254,7 +254,7 @@ def unembed(
     cap = getattr(model.config, 'final_logit_softcapping', None)
     return logits if cap is None else cap * torch.tanh(logits / cap)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #eaeec685
+# %% ../../nbs/01_language_model/02_model.ipynb #dcee6383
 def letter_logprobs(
     logits,  # (batch, vocab) at the position where the letter belongs
     letters,  # `letter_tokens(tokenizer)`
@@ -262,7 +262,7 @@ def letter_logprobs(
     "Log-probability of each answer letter over the whole vocabulary, the larger of 'A' and ' A'."
     return logits.float().log_softmax(-1)[:, letters.to(logits.device)].amax(1)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #3f346b0a
+# %% ../../nbs/01_language_model/02_model.ipynb #b08a8564
 def length_batches(
     ids,  # lists of token ids
     max_tokens: int,  # padded tokens a batch, at most (a longer text is a batch of its own)
@@ -277,7 +277,7 @@ def length_batches(
         batches[-1].append(i)
     return batches
 
-# %% ../../nbs/01_language_model/02_model.ipynb #4fbba664
+# %% ../../nbs/01_language_model/02_model.ipynb #a5db63f8
 def _last_hidden(model, input_ids, mask):
     "Hidden state after the final norm at the last token of each text, (batch, d_model)."
     base = getattr(model, model.base_model_prefix)
@@ -302,7 +302,7 @@ def answer_logprobs(
         out[batch] = letter_logprobs(logits, letters).cpu()
     return out
 
-# %% ../../nbs/01_language_model/02_model.ipynb #9b7054fe
+# %% ../../nbs/01_language_model/02_model.ipynb #1f77ec3e
 def accuracy(
     model,  # from `load_model`
     prompts,  # as for `answer_logprobs`
@@ -315,7 +315,7 @@ def accuracy(
     answers = torch.as_tensor(answers)
     return answer_logprobs(model, prompts, max_tokens).argmax(1).view(answers.shape) == answers
 
-# %% ../../nbs/01_language_model/02_model.ipynb #05b2afb5
+# %% ../../nbs/01_language_model/02_model.ipynb #7d334e21
 def _end_tokens(tokenizer):
     "Ids of the tokens that end a text or a turn, ascending."
     ends = {tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids('<end_of_turn>')}
@@ -361,7 +361,7 @@ def _hooked_sizes(config):
 # attention over a sliding window is 'local' in TransformerLens
 _ATTENTION_NAMES = {'sliding_attention': 'local', 'full_attention': 'global'}
 
-# %% ../../nbs/01_language_model/02_model.ipynb #0e8bc792
+# %% ../../nbs/01_language_model/02_model.ipynb #7d09973d
 def _hooked_attention(config):
     "Positions, scores and windows in TransformerLens' names."
     return dict(
@@ -377,7 +377,7 @@ def _hooked_attention(config):
         attn_types=[_ATTENTION_NAMES[kind] for kind in config.layer_types],
     )
 
-# %% ../../nbs/01_language_model/02_model.ipynb #9e95d3f7
+# %% ../../nbs/01_language_model/02_model.ipynb #089496f0
 def _hooked_blocks(config):
     "Norms and activation function in TransformerLens' names."
     return dict(
@@ -389,7 +389,7 @@ def _hooked_blocks(config):
         use_normalization_before_and_after=True,
     )
 
-# %% ../../nbs/01_language_model/02_model.ipynb #2de7bed1
+# %% ../../nbs/01_language_model/02_model.ipynb #b2256852
 def _hooked_config(model, model_name):
     "TransformerLens' configuration of a Gemma-2 model."
     from transformer_lens import HookedTransformerConfig
@@ -405,7 +405,7 @@ def _hooked_config(model, model_name):
         **_hooked_blocks(model.config),
     )
 
-# %% ../../nbs/01_language_model/02_model.ipynb #db2ac0c6
+# %% ../../nbs/01_language_model/02_model.ipynb #32757706
 def _build_hooked(model, cfg):
     "A `HookedTransformer` with the configuration `cfg` and the weights of `model`."
     from transformer_lens import HookedTransformer
@@ -420,7 +420,7 @@ def _build_hooked(model, cfg):
     hooked.move_model_modules_to_device()
     return hooked
 
-# %% ../../nbs/01_language_model/02_model.ipynb #8230d7ab
+# %% ../../nbs/01_language_model/02_model.ipynb #38d8b925
 def to_hooked(
     model,  # a Gemma-2 model from `load_model`
     # what `cfg.model_name` says; SAEBench's unlearning accepts 'gemma-2-2b-it'

@@ -102,13 +102,13 @@ def entity_keys(
         keys.append(f'{subject}/{row.get("entity") or i}')
     return np.array(keys)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c1dc8d6a
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7958d9c2
 def _length_sorted(ids, batch_size):
     "Indices of the sequences in batches, shortest first."
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     return [order[start : start + batch_size] for start in range(0, len(ids), batch_size)]
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #388bc8e4
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ac559851
 def _select_rows(mcq, indices):
     "The rows with these indices (None is all), at least one."
     rows = [mcq[int(i)] for i in (range(len(mcq)) if indices is None else indices)]
@@ -193,7 +193,7 @@ def _first_changed(edited, h, mask):
     differs = (edited != h).any(-1) & mask.bool()
     return torch.where(differs.any(1), differs.int().argmax(1), mask.sum(1) - 1)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ab288fd7
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #1c0edf24
 class _Unedited(NamedTuple):
     "What the edits of a batch have in common with the unedited prompts."
 
@@ -210,7 +210,7 @@ def _unedited(model, questions, h, mask, edits):
     kv = run_upper_blocks(model, h[needed], mask[needed], questions.layer)[1]
     return _Unedited(kv, place)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #8b245f9c
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #042fdc9a
 def _edited_logprobs(model, layer, edited, h, mask, unedited, chosen):
     "Log-probabilities of the letters for edited residual streams, `(edits, 4)`."
     if unedited is None:
@@ -221,7 +221,7 @@ def _edited_logprobs(model, layer, edited, h, mask, unedited, chosen):
     last, _ = run_upper_blocks(model, edited, mask, layer, start, unedited.kv, place)
     return letter_logprobs(unembed(model, last), letter_tokens(model.tokenizer))
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e133fd09
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #2b116315
 def _answer_edits(model, questions, h, mask, edits, make, batch_size):
     "Yield each edit of one batch of prompts with its log-probabilities, `(4,)`."
     unedited = _unedited(model, questions, h, mask, edits)
@@ -235,7 +235,7 @@ def _answer_edits(model, questions, h, mask, edits, make, batch_size):
         )
         yield from zip(edits[chosen], logprobs.cpu().numpy())
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #72206e2d
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #306c0059
 @torch.no_grad()
 def rerun(
     model,  # a language model from `load_model`
@@ -312,7 +312,7 @@ def letter_entropy(
     p = np.stack([(np.asarray(letters) == letter).mean(-1) for letter in range(4)])
     return abs(np.where(p > 0, p * np.log(np.maximum(p, 1e-12)), 0).sum(0)) / math.log(4)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #838c1ca8
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7ddb4da4
 def heldout_mask(
     entities,  # what each question is about, `(n,)`
     fraction: float = 0.5,  # of the entities that are held out
@@ -327,7 +327,7 @@ def heldout_mask(
         uniform.append(int.from_bytes(digest[:8], 'big') / 2**64)
     return (np.array(uniform) < fraction)[code]
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #d4d78a23
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ba732ea3
 def bootstrap_interval(
     right,  # answered right or not, `(n,)`, or `(settings, n)`
     entity,  # what each question is about, `(n,)`
@@ -364,7 +364,7 @@ class Hooked:
         self._handles = []
         self._mask = None  # attention mask of the forward pass that is running
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #3feb6862
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #436eb939
 @patch
 def on(
     self: Hooked,
@@ -374,13 +374,13 @@ def on(
     inner = self.inner.on(model) if self.inner else model
     return Hooked(inner, self.layer, self.edit)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #d19eeec6
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #9143be4c
 @patch
 def _note_mask(self: Hooked, module, args, kwargs):
     "Hook before the forward pass."
     self._mask = kwargs.get('attention_mask')
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #dd104409
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #fdd841a8
 @patch
 def _may_edit(self: Hooked, h):
     "Attention mask of the tokens in `h`, and where they may be edited (bool)."
@@ -393,7 +393,7 @@ def _may_edit(self: Hooked, h):
         editable[:, 0] = False  # <bos>
     return mask, editable
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #6fd906c8
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #10988316
 @patch
 def _edit_output(self: Hooked, module, args, output):
     "Hook after the block: the edited output."
@@ -406,7 +406,7 @@ def _edit_output(self: Hooked, module, args, output):
         edited = h + (edited - h).detach()
     return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #49cb07d1
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #8b277955
 @patch
 def __enter__(self: Hooked):
     if self._handles:
@@ -421,7 +421,7 @@ def __enter__(self: Hooked):
     ]
     return self.model
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #8999006a
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c91a1d08
 @patch
 def __exit__(self: Hooked, *_):
     for handle in self._handles:
@@ -437,7 +437,7 @@ def active_model(
     "Use a model and an edited model alike: `with active_model(model) as active: ...`"
     return model if isinstance(model, Hooked) else contextlib.nullcontext(model)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #42e5e104
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #af36f319
 def encode_texts(
     tokenizer,  # the model's
     texts,  # strings
@@ -454,7 +454,7 @@ def encode_texts(
         checked.append(ids if is_valid else encode(tokenizer, text))
     return checked
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #aebdc87e
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e8655e9c
 def training_sequences(
     tokenizer,  # the model's
     texts=(),  # strings, or rows with a `text`
@@ -481,7 +481,7 @@ class TokenBatch(NamedTuple):
     mask: torch.Tensor  # long, 1 on tokens, 0 on padding
     labels: torch.Tensor  # long, the id where the token counts in the loss, otherwise -100
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #9e43d729
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #5de59e4c
 def collate(
     seqs,  # `(ids, labels)` each, from `training_sequences`
     tokenizer,  # for its <pad>
@@ -494,7 +494,7 @@ def collate(
         labels[row, : len(targets)] = torch.tensor(targets)
     return TokenBatch(ids, mask, labels.to(device))
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #a967d42f
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #a6cabd54
 def content_mask(
     batch: TokenBatch,  # from `collate`
 ) -> torch.Tensor:  # bool (n, T)
