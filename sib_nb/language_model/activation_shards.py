@@ -48,7 +48,7 @@ def weights_hash(
         digest.update(sample.float().cpu().numpy().tobytes())
     return digest.hexdigest()
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0e377839
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #fcbda560
 def texts_hash(
     texts,  # strings
     labels,  # one int a text
@@ -60,7 +60,7 @@ def texts_hash(
         digest.update(f'{int(label)} {len(data)} '.encode() + data)
     return digest.hexdigest()
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #503d3768
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #e3ae34f1
 @dataclass(frozen=True)
 class _WritePlan:
     "What is to be written, window by window in the order of writing."
@@ -79,7 +79,7 @@ def _assign_shards(sizes, shard_tokens):
     end = sizes.cumsum(0)
     return torch.unique((end - 1) * n_shards // n_tokens, return_inverse=True)[1]
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #3a53da31
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #744bdeba
 def _check_request(model, texts, labels, layer, shard_tokens, seed):
     "`SIBError` for arguments of `write_shards` that make no sense."
     check_layer(model, layer)
@@ -90,7 +90,7 @@ def _check_request(model, texts, labels, layer, shard_tokens, seed):
             f'shard_tokens {shard_tokens} must be at least 1, and seed {seed} not negative'
         )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #001703b8
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #aa5077fc
 def _draw_windows(model, texts, context, seed):
     "Windows in random order, without empty ones; the text of each, and its number of tokens."
     all_windows, text = windows(model.tokenizer, texts, context)
@@ -136,7 +136,7 @@ def _open_lock(folder):
             'choose another folder, or change its permissions'
         ) from None
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #45a987ee
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #dc9902e4
 @contextlib.contextmanager
 def sole_writer(
     folder,  # a `Path`; made if need be
@@ -180,7 +180,7 @@ def _read_sums(folder) -> dict:  # file name → hexadecimal digits
             sums[name] = digest
     return sums
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #109e2e54
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #16ac2bda
 _HEADER_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -199,7 +199,7 @@ def _expected_size(file):
     except _HEADER_ERRORS:
         return None
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0a83926c
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #6a244c09
 def _flaw(folder, number, sums, hash=True):
     "What is wrong with a shard, in a few words; None if nothing is. Reads all of it if `hash`."
     file = _shard_file(folder, number)
@@ -239,7 +239,7 @@ def _check_plan(file, record):
         'use the same options, or another folder'
     )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #42de7aed
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #b6090949
 def _begin(folder, record):
     "Check the plan, delete leftovers of a killed writer; returns the sums of complete shards."
     _check_plan(folder / PLAN, record)
@@ -260,7 +260,7 @@ def _sums_text(items):
     "The text of `SHA256SUMS` from pairs of file name and digest."
     return ''.join(f'{digest}  {name}\n' for name, digest in items)
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #7553d646
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c1b3f3e3
 def _write_durably(file, data):
     "Write bytes such that the file is on the disk, complete, or not there at all."
     with atomic_write(file) as temporary, open(temporary, 'wb') as f:
@@ -281,7 +281,7 @@ def _append_durably(file, line):
             f'cannot write {file}: {error.strerror}; free some space or choose another folder'
         ) from None
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #4209279f
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #d2b7be24
 def _check_space(folder, record, numbers):
     "`SIBError` if the disk is too small for these shards: two bytes a value, eight for `y`, `doc`."
     n_tokens = sum(record['rows'][number] for number in numbers)
@@ -293,7 +293,7 @@ def _check_space(folder, record, numbers):
             'free some space or choose another folder'
         )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #ec77d76b
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #56acaae9
 def _shard_bytes(model, plan, number, batch_tokens):
     "A shard as the bytes of its file."
     chosen = (plan.shard == number).nonzero().flatten()
@@ -388,7 +388,7 @@ class ShardStore(IterableDataset):
             self.device = 'cpu'
         return self
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #03b6012d
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0a47a87f
 def _check_stream(batch_size, seed, rank, world_size, mix, workers):
     "`SIBError` for arguments of `ShardStore` that make no sense."
     if batch_size < 1 or mix < 1 or seed < 0 or workers < 0:
@@ -412,7 +412,7 @@ def _check_batch(batch_size, world_size, n_tokens):
 def _is_count(value):
     return type(value) is int and 0 < value < 2**53
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #73d95a0b
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #102a1423
 def _is_valid(plan):
     "Whether a plan has the entries that reading needs, of the right types."
     if not isinstance(plan, dict) or plan.get('format') != 1:
@@ -427,7 +427,7 @@ def _is_valid(plan):
         and all(isinstance(plan.get(key), str) for key in ('weights', 'model', 'texts'))
     )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #eb5f4898
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #294f9797
 def _shape(file):
     "The shape of a shard's activations by its own header; None without one."
     try:
@@ -435,7 +435,7 @@ def _shape(file):
     except _HEADER_ERRORS:
         return None
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c013d07d
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #ce523f9b
 def _damaged(file, flaw):
     "The error for a damaged shard."
     remedy = 'run write_shards again on the same texts'
@@ -443,7 +443,7 @@ def _damaged(file, flaw):
         remedy = f'delete it and {remedy}'
     return SIBError(f'{file} {flaw}; {remedy}')
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #5baa3c3c
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #12558d74
 def _check_files(folder, plan):
     "`SIBError` unless all shards of the plan are there, with the sizes it says."
     sums = _read_sums(folder)
@@ -479,7 +479,7 @@ def _open_plan(folder, model, layer):
     _check_files(folder, plan)
     return plan
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #f741a8f2
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #ec27e065
 @patch
 def _open_folders(self: ShardStore, folder, model, layer):
     "Set what depends on the folders: their plans, shards and checksums."
@@ -502,7 +502,7 @@ def _open_folders(self: ShardStore, folder, model, layer):
     self._maps = {}
     self._verified = set()
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #f97bd0c0
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #bb591c25
 def _check_same(folders, plans):
     "`SIBError` unless all folders hold one model and layer."
     for folder, plan in zip(folders, plans):
@@ -513,7 +513,7 @@ def _check_same(folders, plans):
                     'read shards of one model and layer together'
                 )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #47d762a3
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0c7a8a36
 def check_shards(
     folder,  # written by `write_shards`
 ) -> int:  # how many shards there are
@@ -535,7 +535,7 @@ def _rows_of_shards(shards, sizes):
         parts.append(torch.stack([shard.expand(n), torch.arange(n)], 1))
     return torch.cat(parts)
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #70f2bf14
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #2e836c8b
 @patch
 def _draw_pool(self: ShardStore, epoch, at):
     "Draw the pool that holds token `at` of an epoch, and unmap the shards of others."
@@ -551,7 +551,7 @@ def _draw_pool(self: ShardStore, epoch, at):
     kept = shards.tolist()
     self._maps = {shard: tensors for shard, tensors in self._maps.items() if shard in kept}
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #29d00259
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #72c3bb26
 @patch
 def _pool(self: ShardStore, epoch, at):
     "Where the pool that holds token `at` of an epoch begins; shard and row of its tokens."
@@ -560,7 +560,7 @@ def _pool(self: ShardStore, epoch, at):
         self._draw_pool(epoch, at)
     return self._pool_start, self._pool_tokens
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #09314159
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #cad973d4
 @patch
 def where(
     self: ShardStore,
@@ -615,7 +615,7 @@ def __next__(self: ShardStore) -> ActivationBatch:
     self.position += n_workers * self.world_size * n
     return ActivationBatch(x.to(self.device), y.to(self.device))
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #473e267b
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #1591a111
 @patch
 def _read_ahead(self: ShardStore):
     "Batches read by worker processes, in the order of the stream."
@@ -642,7 +642,7 @@ def state_dict(self: ShardStore) -> dict:  # plain numbers, fit for JSON
         rows=len(self.rows),
     )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0779fccd
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #930d13cb
 @patch
 def load_state_dict(
     self: ShardStore,
@@ -661,7 +661,7 @@ def load_state_dict(
         raise SIBError(f'position {position!r} in the state is not a number of tokens')
     self.position = position
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #21d4a49f
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #ea80a431
 @patch
 def __repr__(self: ShardStore):
     return (
