@@ -51,7 +51,7 @@ class Trainer:
         self._set_up_probes()
         self._set_up_counters()
 
-# %% ../../nbs/04_training/04_trainer.ipynb #a3322ce0
+# %% ../../nbs/04_training/04_trainer.ipynb #5209f133
 @patch
 def _set_up_groups(self: Trainer, groups):
     self.groups = self.window = self.adaptive = self.similar = None
@@ -66,11 +66,10 @@ def _set_up_groups(self: Trainer, groups):
             self.groups, self.window, every=cfg.adapt_every, seed=cfg.seed, **cfg.adapt
         )
     if cfg.similarity_every:
-        self.similar = SimilarityGroups(
-            self.groups, every=cfg.similarity_every, **cfg.similarity
-        )
+        every = cfg.similarity_every
+        self.similar = SimilarityGroups(self.groups, every=every, **cfg.similarity)
 
-# %% ../../nbs/04_training/04_trainer.ipynb #4cf8accc
+# %% ../../nbs/04_training/04_trainer.ipynb #6cec7ecb
 @patch
 def _set_up_probes(self: Trainer):
     self.inside = self.probes = None  # S as a mask, and the probes of y
@@ -84,7 +83,7 @@ def _set_up_probes(self: Trainer):
         self.reader = CrossReader(self.sae.cfg.d_sae, self.cfg.reader_rank).to(self.device)
         self.reader_opt = torch.optim.Adam(self.reader.parameters(), lr=1e-2)
 
-# %% ../../nbs/04_training/04_trainer.ipynb #89cffdec
+# %% ../../nbs/04_training/04_trainer.ipynb #730780fc
 @patch
 def _set_up_counters(self: Trainer):
     self.step = 0
@@ -92,14 +91,14 @@ def _set_up_counters(self: Trainer):
     self.seconds = 0.0
     self.scale = 1.0  # of the activations, set by `normalise`
     self.records = []  # one dict a logged step
-    self.since_fired = torch.zeros(
-        self.sae.cfg.d_sae, dtype=torch.long, device=self.device
-    )  # tokens since a latent was active
+    # tokens since a latent was active
+    d_sae = self.sae.cfg.d_sae
+    self.since_fired = torch.zeros(d_sae, dtype=torch.long, device=self.device)
     self.log_every = self.cfg.log_every or max(self.cfg.steps // 100, 10)
     self.ckpt_every = self.cfg.ckpt_every or max(self.cfg.steps // 10, 1)
     self.start = self.fingerprint()
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #23d5008f
 @patch
 def fingerprint(self: Trainer) -> list:
     "Two sums over the encoder, to see whether it has changed."
@@ -127,7 +126,7 @@ def _check_groups(self: Trainer):
     if terms:
         self._check_knowledge_groups()
 
-# %% ../../nbs/04_training/04_trainer.ipynb #db01a2a9
+# %% ../../nbs/04_training/04_trainer.ipynb #fc83ef93
 @patch
 def _check_knowledge_groups(self: Trainer):
     n_groups = self.groups.n_groups
@@ -137,7 +136,7 @@ def _check_knowledge_groups(self: Trainer):
             f'knowledge_groups names group {bad[0]}, there are {n_groups}; number them from 0'
         )
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #d9c1a796
 @patch
 def can_be_sparse(self: Trainer) -> bool:
     "Whether the sparse path covers this SAE and objective. It also lays out the encoder for it."
@@ -168,7 +167,7 @@ def batch(self: Trainer) -> tuple:  # activations in fp32, and labels
         )
     return x.to(self.device, torch.float32) * self.scale, y.to(self.device)
 
-# %% ../../nbs/04_training/04_trainer.ipynb #b8a72cac
+# %% ../../nbs/04_training/04_trainer.ipynb #fe3c3e7f
 @patch
 @torch.no_grad()
 def normalise(self: Trainer):
@@ -180,7 +179,7 @@ def normalise(self: Trainer):
     else:
         self.sae.b_dec.copy_(geometric_median(x) * self.scale)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #7ff6cd13
 def _variance(x):
     is_finite = x.isfinite().all(1)
     if not is_finite.all():
@@ -210,7 +209,7 @@ def train_step(self: Trainer) -> tuple:  # the SAE's output, and a dict of value
     self.tokens += len(x)
     return out, dict(terms, loss=loss.detach(), grad_norm=norm, lr=lr)
 
-# %% ../../nbs/04_training/04_trainer.ipynb #c211f860
+# %% ../../nbs/04_training/04_trainer.ipynb #b1399581
 @patch
 def _compute_loss(self: Trainer, x, y):
     cfg = self.cfg
@@ -242,13 +241,13 @@ def forward(self: Trainer, x):  # `SAEOut` or `SparseOut`
     with torch.autocast('cpu', enabled=False):
         return sparse_forward(self.sae, x, products)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #a5282b60
 @patch
 def loss_groups(self: Trainer) -> Groups:
     "The partition that the loss uses."
     return self.groups
 
-# %% ../../nbs/04_training/04_trainer.ipynb #b4add8e4
+# %% ../../nbs/04_training/04_trainer.ipynb #3cc53ffb
 @patch
 def _check_finite(self: Trainer, x, loss, terms, lr):
     if loss.isfinite():
@@ -264,7 +263,7 @@ def _check_finite(self: Trainer, x, loss, terms, lr):
         f'lower lr (now {lr:.1e}), or clip harder'
     )
 
-# %% ../../nbs/04_training/04_trainer.ipynb #f7dadd30
+# %% ../../nbs/04_training/04_trainer.ipynb #0af74cfa
 @patch
 def _update(self: Trainer, loss, logits, y):
     parameters = list(self.sae.parameters())
@@ -291,7 +290,7 @@ def _set_probe_gradients(self: Trainer, logits, y):
     for parameter, gradient in zip(parameters, gradients):
         parameter.grad = gradient
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #3ae1f77b
 @patch
 def descend(self: Trainer):  # the gradient's norm before clipping
     "Prepare the gradients, step, and bring the decoder rows back to length one."
@@ -304,7 +303,7 @@ def descend(self: Trainer):  # the gradient's norm before clipping
     self.sae.constrain_()
     return norm
 
-# %% ../../nbs/04_training/04_trainer.ipynb #438c3550
+# %% ../../nbs/04_training/04_trainer.ipynb #850e3f44
 @patch
 def ready_grads(self: Trainer):  # their norm before clipping
     "Remove the decoder gradient's part along its rows, and clip. Ranks share gradients here."
@@ -331,14 +330,14 @@ def track(
     if self.step % self.log_every == 0 or self.step in (1, self.cfg.steps):
         self.records.append(self.row(z, log))
 
-# %% ../../nbs/04_training/04_trainer.ipynb #7aad76ad
+# %% ../../nbs/04_training/04_trainer.ipynb #0f614263
 @patch
 def _before_reading(self: Trainer, batch_size):
     periods = (self.log_every, self.cfg.adapt_every, self.cfg.similarity_every)
     steps_to_reading = min(-self.step % period for period in periods if period)
     return steps_to_reading < math.ceil(self.cfg.window / batch_size)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #954b6ac1
 @patch
 def _update_window(self: Trainer, active):
     adapts = self.adaptive is not None and self.step >= self.cfg.adapt_from * self.cfg.steps
@@ -347,7 +346,7 @@ def _update_window(self: Trainer, active):
     else:
         self.window.update(active)
 
-# %% ../../nbs/04_training/04_trainer.ipynb #949b30ad
+# %% ../../nbs/04_training/04_trainer.ipynb #4507fdc2
 @patch
 def row(self: Trainer, z, log: dict) -> dict:
     "A record: the step's terms, L0, dead latents, and the dependence between groups."
@@ -358,7 +357,7 @@ def row(self: Trainer, z, log: dict) -> dict:
     record['dead'] = int((self.since_fired > self.cfg.dead_after).sum())
     return record if self.groups is None else record | self._group_record(z)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #75da1fd7
 @patch
 def _group_record(self: Trainer, z):
     record = dict(n_groups=self.groups.n_groups)
@@ -377,7 +376,7 @@ def mean_mi(self: Trainer) -> float | None:  # nats; None while the window is to
         return None
     return self.window.mi().sum().item() / (n_groups * (n_groups - 1))
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #9303a508
 @patch
 def regroup(self: Trainer):
     "Move latents by similarity, and note the MI between groups before and after."
@@ -396,12 +395,12 @@ def parts(self: Trainer) -> dict:  # name → object with a `state_dict`
     parts = {name: getattr(self, name, None) for name in names.split()}
     return {name: part for name, part in parts.items() if part is not None}
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #8cbcef90
 @patch
 def _options(self: Trainer):
     return json.dumps([asdict(self.cfg), asdict(self.sae.cfg)])
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #eb387641
 _COUNTERS = {  # key in a checkpoint: (attribute of the trainer, its type)
     'step': ('step', int),
     'tokens': ('tokens', int),
@@ -412,7 +411,7 @@ _COUNTERS = {  # key in a checkpoint: (attribute of the trainer, its type)
     'since_fired': ('since_fired', torch.as_tensor),
 }
 
-# %% ../../nbs/04_training/04_trainer.ipynb #99c699cd
+# %% ../../nbs/04_training/04_trainer.ipynb #965c4f3f
 @patch
 def save(self: Trainer):
     "Write the checkpoint, atomically."
@@ -433,7 +432,8 @@ def load(self: Trainer) -> bool:  # whether there was a checkpoint
         return False
     try:
         saved = torch.load(self.path, map_location='cpu', weights_only=True)
-        options = [dict(part) for part in json.loads(saved['cfg'])]
+        cfg, shape = json.loads(saved['cfg'])
+        options = dict(cfg), dict(shape)
         parts = dict(saved['parts'])
         plain = {key: convert(saved['plain'][key]) for key, (_, convert) in _COUNTERS.items()}
     except Exception as error:
@@ -442,7 +442,7 @@ def load(self: Trainer) -> bool:  # whether there was a checkpoint
     self._restore(parts, plain, saved)
     return True
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #343f2fa3
 @patch
 def _damaged(self: Trainer, error):
     return SIBError(
@@ -450,7 +450,7 @@ def _damaged(self: Trainer, error):
         'delete it to start over'
     )
 
-# %% ../../nbs/04_training/04_trainer.ipynb #3049f200
+# %% ../../nbs/04_training/04_trainer.ipynb #2dd6742a
 @patch
 def _check_same_run(self: Trainer, options, parts):
     for old, new in zip(options, json.loads(self._options())):
@@ -466,7 +466,7 @@ def _check_same_run(self: Trainer, options, parts):
             f'{self.path} was made with other groups or terms; use the same or another ckpt_dir'
         )
 
-# %% ../../nbs/04_training/04_trainer.ipynb #58bd36f9
+# %% ../../nbs/04_training/04_trainer.ipynb #78ce427c
 @patch
 def _restore(self: Trainer, parts, plain, saved):
     try:
@@ -495,13 +495,6 @@ class TrainResult:
     events: list  # dicts of `AdaptiveGroups` and `SimilarityGroups`, in the order of their steps
     inside: Any = None  # the knowledge latents S, `(d_sae,)` bool, where γ > 0
 
-    @property
-    def history(self):
-        "The records as a pandas data frame, one row a logged step."
-        import pandas as pd
-
-        return pd.DataFrame(self.records)
-
     def __repr__(self):
         last = self.records[-1]
         groups = f', {self.groups.n_groups} groups' if self.groups is not None else ''
@@ -510,7 +503,15 @@ class TrainResult:
             f'FVU {last["fvu"]:.3f}, L0 {last["l0"]:.1f}, {last["dead"]} dead)'
         )
 
-# %% ../../nbs/04_training/04_trainer.ipynb #825be7c6
+# %% ../../nbs/04_training/04_trainer.ipynb #fd8cbdad
+@patch(as_prop=True)
+def history(self: TrainResult):  # a pandas data frame
+    "The records as a data frame, one row a logged step."
+    import pandas as pd
+
+    return pd.DataFrame(self.records)
+
+# %% ../../nbs/04_training/04_trainer.ipynb #0d2aba88
 @patch
 def plot(self: TrainResult):  # a matplotlib figure
     "Loss, FVU, L0 and, with groups, the dependence between groups over the steps."
@@ -529,7 +530,7 @@ def plot(self: TrainResult):  # a matplotlib figure
             ax.set_yscale('log')
     return fig
 
-# %% ../../nbs/04_training/04_trainer.ipynb #aecf44c2
+# %% ../../nbs/04_training/04_trainer.ipynb #933ea0a5
 @patch
 def run(
     self: Trainer,
@@ -553,7 +554,7 @@ def run(
                     on_log(record)
     return self
 
-# %% ../../nbs/04_training/04_trainer.ipynb #3df46bcc
+# %% ../../nbs/04_training/04_trainer.ipynb #65a62572
 @patch
 def _advance(self: Trainer) -> dict | None:  # the new record, if this step made one
     began = time.perf_counter()
