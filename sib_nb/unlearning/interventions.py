@@ -45,7 +45,7 @@ from sib_nb.unlearning.score import (
     top_features,
 )
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #43407d7c
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #5749d0af
 def _store_plain_tuples(config):
     "Replace `features` and `unit` by tuples of plain numbers; check that there is one unit each."
     for name in ('features', 'unit'):
@@ -76,13 +76,13 @@ class Guard:
 # %% ../../nbs/05_unlearning/04_interventions.ipynb #06dab880
 KINDS = ('zero', 'clamp', 'proportional', 'project')
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #bd7efcf1
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #1f1ba712
 def _check_choice(name, value, allowed):
     "Raise `SIBError` for a value that is not allowed."
     if value not in allowed:
         raise SIBError(f'{name}={value!r}; choose one of {", ".join(allowed)}')
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #1864cc20
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #e4733f63
 @dataclass(frozen=True)
 class Intervention:
     "What is done to the residual stream, with which latents, where, and in which prompts."
@@ -118,7 +118,7 @@ def _activations(sae, h, mask, features):
     latents[:, 0] = 0
     return latents
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #44936ed2
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #19203e27
 def guard_statistic(
     guard: Guard,
     z,  # activations of the guard's latents, zero on BOS and padding, `(batch, seq, n)`
@@ -131,7 +131,7 @@ def guard_statistic(
     unit = guard.unit or [1.0] * z.shape[-1]
     return (z / torch.tensor(unit, dtype=z.dtype, device=z.device)).sum((1, 2)) / n_tokens
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #c9bc3152
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #bb4296a3
 def _span_basis(rows, rank):
     "Orthonormal basis of the span of `rows`, or of its `rank` leading directions, `(r, d_in)`."
     _, singular, directions = torch.linalg.svd(rows, full_matrices=False)
@@ -154,7 +154,7 @@ class _PreparedEdit:
             self.basis = _span_basis(self.rows * self.unit[:, None], intervention.rank)
             self.origin = sae.decode(torch.zeros(1, len(sae.W_dec), **like_rows))
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #79399291
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #60cb4545
 @patch
 def selects(self: _PreparedEdit, latents, guard_latents, mask):
     "Whether each prompt is edited, `(batch,)`."
@@ -165,7 +165,7 @@ def selects(self: _PreparedEdit, latents, guard_latents, mask):
     selected = guard_statistic(guard, guard_latents, mask) > guard.threshold
     return selected if self.intervention.where == 'prompt' else selected & fires
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #14c08e15
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #5efbdc25
 @patch
 def positions(self: _PreparedEdit, latents, mask):
     "Where each latent is moved, `(batch, seq, n)`; never on BOS."
@@ -175,7 +175,7 @@ def positions(self: _PreparedEdit, latents, mask):
     is_token[:, 0] = False
     return is_token.expand_as(latents)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #19467854
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #7775d35d
 @patch
 def target(self: _PreparedEdit, latents):
     "What each latent is moved to, `(batch, seq, n)`."
@@ -186,7 +186,7 @@ def target(self: _PreparedEdit, latents):
         return -strength * self.unit.expand_as(latents)
     return -strength * latents  # proportional
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #a0f085eb
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #d3a26415
 @patch
 def projection(self: _PreparedEdit, h):
     "Minus the strength times the part of `h` in the span, `(batch, seq, d_in)`."
@@ -195,7 +195,7 @@ def projection(self: _PreparedEdit, h):
         vectors = self.sae.decode(self.sae.encode(vectors))
     return -self.intervention.strength * ((vectors - self.origin) @ self.basis.T) @ self.basis
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #46e54300
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a133c2cf
 @patch
 def delta(self: _PreparedEdit, latents, h, mask):
     "What to add to the prompts that are edited, `(batch, seq, d_in)`."
@@ -209,7 +209,7 @@ def _guard_features(intervention):
     "The latents of the guard, an empty tuple without one."
     return intervention.guard.features if intervention.guard else ()
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #08c267b7
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #615567d9
 @torch.no_grad()
 def apply_intervention(
     intervention: Intervention,
@@ -241,7 +241,7 @@ def _statistics(sae, questions, guards):
             statistics[i, index] = values.cpu()
     return statistics
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #33c2c600
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #85ea6b8b
 @torch.no_grad()
 @fast_products()
 def calibrated_guards(
@@ -273,7 +273,7 @@ def _edit_key(intervention, fires):
     what = (intervention.kind, intervention.strength, intervention.where)
     return *what, intervention.rank, intervention.error, features, unit
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #3898fcec
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #21fb2cd0
 class _InterventionPlan:
     "The plan for `rerun`, for all interventions at once."
 
@@ -291,7 +291,7 @@ class _InterventionPlan:
         latents = _activations(self.sae, h, mask, self.used)
         return self.edits(latents, mask), partial(self.edited_streams, h, mask, latents)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #b1c5b7dc
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #cec548d8
 @patch
 def selected_rows(self: _InterventionPlan, setting, latents, mask):
     "The prompts that a setting edits."
@@ -299,7 +299,7 @@ def selected_rows(self: _InterventionPlan, setting, latents, mask):
     guard = latents[..., self.guard_columns[setting]]
     return self.prepared[setting].selects(own, guard, mask).nonzero()[:, 0].tolist()
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #e7a6e12f
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #2ccae9c6
 @patch
 def edits(self: _InterventionPlan, latents, mask):
     "One `QuestionEdit` for each distinct edit of a prompt, ordered by the first setting."
@@ -317,7 +317,7 @@ def edits(self: _InterventionPlan, latents, mask):
     ]
     return sorted(edits, key=lambda edit: edit.what)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #e17d8113
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a96b37b1
 @patch
 def edited_streams(self: _InterventionPlan, h, mask, latents, edits):
     "The residual streams of the edited prompts, `(edits, seq, d_model)`."
@@ -349,7 +349,7 @@ def _setting_columns(intervention):
         threshold=guard.threshold if guard else math.nan,
     )
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #b83d60c0
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #d04b5e5a
 def _halves(task, heldout, split_seed):
     "{'cal' or 'held': {'forget' or 'retain': (questions, answers without intervention)}}."
     halves = dict(cal={}, held={})
@@ -364,7 +364,7 @@ def _halves(task, heldout, split_seed):
             halves[part][name] = subset(questions, keep), task.base[name][keep]
     return halves
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #080c38ce
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #8b62ca48
 @dataclass(frozen=True)
 class _SweepConfig:
     "Settings of `sweep_interventions`."
@@ -375,7 +375,7 @@ class _SweepConfig:
     split_seed: int  # of the split and the bootstrap
     progress: bool
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #9d0597a6
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a6cacd82
 def _measured_columns(name, part, logprobs, questions, base, config):
     "What is measured on one half of the forget or retain questions."
     letters = logprobs.argmax(-1)
@@ -392,7 +392,7 @@ def _measured_columns(name, part, logprobs, questions, base, config):
         columns |= {f'{name}_low': low, f'{name}_high': high}
     return columns
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #da69e22b
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #582dc889
 def _measure(model, sae, half, part, interventions, config, gate=None):
     "Columns measured on one half; below the `gate`, if there is one, settings are given up."
     table = pd.DataFrame(index=range(len(interventions)))
@@ -415,18 +415,18 @@ def _measure(model, sae, half, part, interventions, config, gate=None):
             rows = rows[columns[f'retain_{part}'] >= gate]
     return table
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #d25ca97f
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #f3834cac
 def _admissible(table, gate, min_entropy):
     "Whether each row keeps the gate and the letter entropy on calibration questions."
     return (table.retain_cal >= gate) & (table.entropy_cal >= min_entropy)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #491de8e5
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a8bf4084
 def _best_index(table, gate, min_entropy=0.0):
     "The admissible row with the lowest forget accuracy on calibration questions, or None."
     admissible = table[_admissible(table, gate, min_entropy)]
     return None if admissible.empty else admissible.forget_cal.idxmin()
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #6d91daf8
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #c7c51c76
 def _heldout_rows(table, config):
     "Rows whose held-out questions are asked: all, or with a gate the best one of each method."
     if config.gate is None:
@@ -435,7 +435,7 @@ def _heldout_rows(table, config):
     best = [_best_index(rows, config.gate, config.min_entropy) for _, rows in methods]
     return sorted(index for index in best if index is not None)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #c42e33c2
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #07f6592d
 def _heldout_columns(model, sae, half, table, interventions, config):
     "Columns measured on held-out questions; missing where they are not asked."
     rows = _heldout_rows(table, config)
@@ -446,7 +446,7 @@ def _heldout_columns(model, sae, half, table, interventions, config):
     measured = _measure(model, sae, half, 'held', chosen, config)
     return measured.set_index(pd.Index(rows))
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #9fd1abc4
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #80697d1a
 def _heldout_status(row):
     "The status of a row of the table, empty if it was not asked."
     if math.isnan(row.forget_held):
@@ -454,7 +454,7 @@ def _heldout_status(row):
     best = dict(forget_acc=row.forget_held, letter_entropy=row.entropy_held)
     return status_of(best, row.forget_base)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #7cd930ab
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a10df3da
 def _check_sweep(sae, task, interventions):
     "Raise `SIBError` if there is nothing to do or the layers differ."
     if not interventions:
@@ -507,7 +507,7 @@ def _left_alone(row, kept):
     row['status'] = 'no_admissible_config'
     return row
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #5f998e42
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #05e3ed24
 def _best_row(table, gate, min_entropy, by):
     "The chosen setting among the rows of one method, with its score."
     best = _best_index(table, gate, min_entropy)
@@ -523,7 +523,7 @@ def _best_row(table, gate, min_entropy, by):
     row['row'] = -1 if best is None else best
     return row
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #0e5b90a6
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #ab35b9d7
 def best_interventions(
     table,  # from `sweep_interventions`; several may be concatenated with ignore_index=True
     gate: float = 0.99,  # lowest admissible retain accuracy, on calibration questions
@@ -539,14 +539,14 @@ def best_interventions(
     rows = [_best_row(part, gate, min_entropy, by) for _, part in table.groupby(by, sort=False)]
     return pd.DataFrame(rows).reset_index(drop=True)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #b559ef81
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #55b80d2a
 def _plain_value(value):
     "A Python number or text; None if it is missing."
     if pd.isna(value):
         return None
     return value.item() if hasattr(value, 'item') else value
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #3f682fd7
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #b106ae3e
 def intervention_records(
     table,  # from `sweep_interventions` or `best_interventions`
 ) -> list:  # of dictionaries, fit for `save_json`
@@ -554,7 +554,7 @@ def intervention_records(
     rows = table.to_dict('records')
     return [{column: _plain_value(value) for column, value in row.items()} for row in rows]
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #822cd666
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #7345a7e7
 @dataclass(frozen=True)
 class _GridSource:
     "What all interventions of a grid have in common."
@@ -575,7 +575,7 @@ class _GridSource:
         args = (features, unit, self.percentiles, statistic)
         return calibrated_guards(self.sae, self.task, *args, *split)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #f5277b36
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #581dfaf5
 @patch
 def variants(
     self: _GridSource, method, kind, features, strengths=None, guards=(None,), ranks=(None,), **more
@@ -592,7 +592,7 @@ def variants(
         for guard, rank, strength in product(guards, ranks, strengths)
     ]
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #65011cd3
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #b166d3b0
 def _latent_methods(source, rare, by_ratio, raw):
     "Interventions on latents chosen by frequency (`rare`) and by ratio."
     guards = source.guards(by_ratio) if len(by_ratio) else []
@@ -607,7 +607,7 @@ def _latent_methods(source, rare, by_ratio, raw):
         listed.append(Intervention('clamp', by_ratio, strength, guard=guard, method='DSG, raw'))
     return listed
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #f6b3ecf6
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #873a3534
 def _group_methods(source, features):
     "Interventions on the latents of one or more groups."
     if not len(features):
@@ -624,7 +624,7 @@ def _group_methods(source, features):
         *source.variants('group projection + guard', 'project', features, **project, **in_prompt),
     ]
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #f64c7021
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a0f78d83
 def _group_choices(order, n_groups):
     "The best groups together, for each number, and each of them alone."
     together = [order[:n] for n in n_groups]
@@ -686,7 +686,7 @@ class _Twins:
     def unit(self, features):
         return tuple(self.scale[list(features)])
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #48f8d9cf
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #5d3d16ab
 @patch
 def new_guard(self: _Twins, guard):
     "The guard on twin latents."
@@ -697,7 +697,7 @@ def new_guard(self: _Twins, guard):
     args = (features, unit, (guard.percentile,), guard.statistic)
     return calibrated_guards(self.sae, self.task, *args, *self.split)[0]
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #6bdb64d9
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #5d2c3be4
 @patch
 def guard(self: _Twins, guard):
     "The twin of a guard, computed once."
@@ -706,7 +706,7 @@ def guard(self: _Twins, guard):
         self.guard_of[key] = self.new_guard(guard)
     return self.guard_of[key]
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #26862b29
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a52f4473
 @patch
 def twin(self: _Twins, intervention):
     "The same intervention on random latents."
@@ -715,7 +715,7 @@ def twin(self: _Twins, intervention):
     guard = self.guard(intervention.guard)
     return replace(intervention, features=features, unit=unit, guard=guard)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #f0356cd6
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #2c88ff0e
 def random_twins(
     sae,
     task,  # an `UnlearningTask`
@@ -729,7 +729,7 @@ def random_twins(
     twins = _Twins(sae, task, statistics, seed, (heldout, split_seed))
     return [twins.twin(intervention) for intervention in interventions]
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #531ac872
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #4e1f2874
 class _InterventionHooks:
     "Hooks for a model: one records the attention mask, one edits the output of a block."
 
@@ -768,7 +768,7 @@ def _without_cache(model):
         if config:
             config.use_cache = cached
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #b2585020
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #22eb701b
 @contextlib.contextmanager
 def intervening(
     model,  # a language model from `load_model`
