@@ -59,7 +59,7 @@ def _token_rows(tokenizer, texts, seq_len):
     rows[:, 0] = tokenizer.bos_token_id
     return rows
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ba3df6bd
+# %% ../../nbs/05_unlearning/01_score.ipynb #e92bc45a
 def _long_texts(corpus, min_chars):
     "The texts of a corpus (a list, or a data set) that are longer than `min_chars` characters."
     texts = corpus if isinstance(corpus, (list, tuple)) else corpus['text']
@@ -70,7 +70,7 @@ def _long_texts(corpus, min_chars):
         )
     return texts
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #aacf1388
+# %% ../../nbs/05_unlearning/01_score.ipynb #3a33bd8b
 def corpus_tokens(
     tokenizer,
     forget,  # texts about the forget domain, or a data set with a `text` column
@@ -106,7 +106,7 @@ def corpus_residuals(
         residuals = fast_residual_stream(model, ids, torch.ones_like(ids), layer)
         yield residuals[~torch.isin(ids, special)]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #cafeaa59
+# %% ../../nbs/05_unlearning/01_score.ipynb #eac01ff7
 class FiringFrequencies(NamedTuple):
     "What one pass over a corpus says about an SAE."
 
@@ -115,7 +115,7 @@ class FiringFrequencies(NamedTuple):
     fvu: float  # fraction of variance unexplained; 1 is no better than the mean
     n_tokens: int  # tokens of the corpus
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #72558ab4
+# %% ../../nbs/05_unlearning/01_score.ipynb #ac316fa3
 class _FiringSums:
     "Running sums of latent activations: within a chunk in fp32, over the chunks in fp64."
 
@@ -136,7 +136,7 @@ class _FiringSums:
     def scale(self):
         return (self.activation_sum / self.fire_count.clamp(min=1)).float()
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #94b5400e
+# %% ../../nbs/05_unlearning/01_score.ipynb #b2692018
 class _VarianceSums:
     "Running sums for the fraction of variance unexplained."
 
@@ -201,7 +201,7 @@ def decoder_rows(
     decoded = sae.decode(latents)
     return (decoded[:-1] - decoded[-1]) / 1024
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #67c67914
+# %% ../../nbs/05_unlearning/01_score.ipynb #7592c950
 def clamp_delta(
     z,  # activations of the chosen latents, `(..., n)`
     rows,  # their decoder rows, `(n, d_in)`
@@ -222,7 +222,7 @@ def _clamp_values(settings, used, like):
         row[columns] = torch.as_tensor(target, dtype=like.dtype, device=like.device)
     return values
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #f15e1db6
+# %% ../../nbs/05_unlearning/01_score.ipynb #64fb5629
 class _ClampPlan:
     "The plan for `rerun`: which questions each setting edits, and the edited residual streams."
 
@@ -237,7 +237,7 @@ class _ClampPlan:
         latents[:, 0] = 0  # BOS is never edited
         return self.edits(latents), partial(self.edited_streams, h, latents)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #4b9f739b
+# %% ../../nbs/05_unlearning/01_score.ipynb #eaeaa515
 @patch
 def edits(self: _ClampPlan, latents):
     "One `QuestionEdit` for each distinct edit of a question; equal target values are equal edits."
@@ -252,7 +252,7 @@ def edits(self: _ClampPlan, latents):
         for (question, _), settings in settings_of.items()
     ]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8926db80
+# %% ../../nbs/05_unlearning/01_score.ipynb #6f488d94
 @patch
 def edited_streams(self: _ClampPlan, h, latents, edits):
     "The residual streams of the edited questions, `(edits, seq, d_model)`."
@@ -261,7 +261,7 @@ def edited_streams(self: _ClampPlan, h, latents, edits):
     current = torch.where(target.isnan(), 0.0, latents[rows])
     return h[rows] + clamp_delta(current, self.rows, target.nan_to_num()).to(h.dtype)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c8c93c5e
+# %% ../../nbs/05_unlearning/01_score.ipynb #0617b582
 @torch.no_grad()
 def clamped_logprobs(
     model,
@@ -314,13 +314,13 @@ class UnlearningResult:
     config: dict  # everything that the result depends on
     sae_cfg: dict  # the SAE's config as plain values
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8b7a0994
+# %% ../../nbs/05_unlearning/01_score.ipynb #7df92668
 @patch(as_prop=True)
 def heldout_score(self: UnlearningResult) -> float:
     "1 minus the forget accuracy on held-out entities."
     return self.heldout['score']
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #4186c090
+# %% ../../nbs/05_unlearning/01_score.ipynb #1c9cad16
 def _saebench_config(config):
     "The evaluation's config under SAEBench's names."
     return dict(
@@ -340,12 +340,12 @@ def _saebench_config(config):
         llm_dtype=config['llm_dtype'],
     )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #839ba05b
+# %% ../../nbs/05_unlearning/01_score.ipynb #fd4ad3d6
 def _known_values(row):
     "The row of a table with None where a value is missing."
     return {column: None if pd.isna(value) else value for column, value in row.items()}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #1be0d650
+# %% ../../nbs/05_unlearning/01_score.ipynb #304030a0
 @patch
 def to_saebench(self: UnlearningResult) -> dict:
     "The result in SAEBench's output schema."
@@ -372,7 +372,7 @@ def to_saebench(self: UnlearningResult) -> dict:
         eval_result_unstructured=extra,
     )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #1864bd90
+# %% ../../nbs/05_unlearning/01_score.ipynb #7b94262f
 @patch
 def save(self: UnlearningResult, path):
     "Write the result as JSON to `path`; returns the path."
@@ -390,7 +390,7 @@ def hook_layer(sae) -> int:
             return int(hook.split('.')[1])
     raise SIBError('this SAE does not say which layer it reads; pass layer=')
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #89db0eab
+# %% ../../nbs/05_unlearning/01_score.ipynb #e9f60125
 def sae_config(sae) -> dict:
     "The SAE's config as plain JSON values, ours or SAELens'."
     config = asdict(sae.cfg) if is_dataclass(sae.cfg) else dict(vars(sae.cfg))
@@ -408,7 +408,7 @@ class UnlearningTask:
     resid: dict  # 'forget' and 'retain': chunks of residual vectors
     config: dict  # model, layer and sizes, as results record them
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #affda042
+# %% ../../nbs/05_unlearning/01_score.ipynb #6641dd0a
 def _task_questions(model, mcq, layer, indices, batch_size, style, progress):
     "Join the questions, keep the known ones (`indices`, found if None) and encode them."
     if not isinstance(mcq[0], dict):
@@ -417,7 +417,7 @@ def _task_questions(model, mcq, layer, indices, batch_size, style, progress):
         indices = right_in_all_orders(model, mcq, style, progress=progress)
     return prepare_questions(model, mcq, layer, indices, batch_size, style)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3dba3884
+# %% ../../nbs/05_unlearning/01_score.ipynb #ebb9f51d
 def _task_residuals(model, rows, layer, batch_size, progress):
     "Residual vectors of both corpora, a list of chunks each."
     return {
@@ -425,7 +425,7 @@ def _task_residuals(model, rows, layer, batch_size, progress):
         for name, part in tqdm(rows.items(), desc='corpora', disable=not progress)
     }
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #17606ad2
+# %% ../../nbs/05_unlearning/01_score.ipynb #e7648a07
 def prepare_task(
     model,
     forget_mcq,  # questions about the forget domain; a list of data sets is joined
@@ -472,7 +472,7 @@ def prepare_task(
 # %% ../../nbs/05_unlearning/01_score.ipynb #0c50cb1c
 MULTIPLIERS = dict(raw=(25, 50, 100, 200), scale=(2, 5, 10, 20))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3fb98233
+# %% ../../nbs/05_unlearning/01_score.ipynb #21582108
 @dataclass(frozen=True)
 class _ScoreConfig:
     "Settings of `unlearning_eval`, as its result records them."
@@ -487,7 +487,7 @@ class _ScoreConfig:
     n_features: list  # how many latents to clamp
     given_features: bool  # the latents were given, not selected
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #74efd005
+# %% ../../nbs/05_unlearning/01_score.ipynb #9e9b11a4
 class _ClampSetting(NamedTuple):
     "One row of the table: which latents are clamped to which values."
 
@@ -495,7 +495,7 @@ class _ClampSetting(NamedTuple):
     features: Tensor  # latent indices, `(n,)`
     values: Tensor  # what each is set to where it fires, `(n,)`
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #75ded0e6
+# %% ../../nbs/05_unlearning/01_score.ipynb #8fe424a5
 def _clamp_setting(scale, config, threshold, features, multiplier, n_features):
     "The setting that clamps `features`; `n_features` is the number asked for."
     features = torch.from_numpy(features.astype(np.int64))
@@ -510,7 +510,7 @@ def _clamp_setting(scale, config, threshold, features, multiplier, n_features):
     )
     return _ClampSetting(row, features, -multiplier * unit)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #43f51dd5
+# %% ../../nbs/05_unlearning/01_score.ipynb #f8a34cf1
 def _clamp_settings(stats, config, features=None):
     "All settings: by SAEBench's selection, or with the given `features` only."
     scale = stats['forget'].scale
@@ -537,7 +537,7 @@ def _distinct_settings(grid):
     settings = [(s.features, s.values) for s in distinct.values()]
     return settings, [position[key] for key in keys]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #839e46f9
+# %% ../../nbs/05_unlearning/01_score.ipynb #de75e6ac
 def _active_logprobs(model, sae, questions, base, settings, active, keep, progress):
     "Log-probabilities under each setting; a setting that is not active keeps those of `base`."
     logprobs = np.repeat(base[None], len(settings), 0)
@@ -548,7 +548,7 @@ def _active_logprobs(model, sae, questions, base, settings, active, keep, progre
         )
     return logprobs
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #0100cba7
+# %% ../../nbs/05_unlearning/01_score.ipynb #5bd8ac9f
 def _accuracy_columns(name, letters, base_letters, questions, held):
     "Accuracies and number of changed answers of each setting; `letters` is `(settings, n)`."
     right = letters == questions.answer
@@ -559,12 +559,12 @@ def _accuracy_columns(name, letters, base_letters, questions, held):
         f'{name}_changed': (letters != base_letters).sum(1),
     }
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #4c9158ba
+# %% ../../nbs/05_unlearning/01_score.ipynb #462911c8
 def _reaches_floor(questions, floor, held):
     "For `rerun`: give up settings that cannot reach `floor`, on all or on calibration questions."
     return within_reach(questions.answer, floor, np.ones(len(held), bool), ~held)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #6b157947
+# %% ../../nbs/05_unlearning/01_score.ipynb #55adee99
 def _heldout_interval(letters, questions, held, config):
     "95 % interval of 1 minus the accuracy on held-out questions, for each setting."
     right = (letters == questions.answer)[:, held]
@@ -572,13 +572,13 @@ def _heldout_interval(letters, questions, held, config):
     low, high = bootstrap_interval(right, entity, config.n_boot, config.split_seed).T
     return dict(held_low=1 - high, held_high=1 - low)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #39cbfc04
+# %% ../../nbs/05_unlearning/01_score.ipynb #75db340e
 def _clear_given_up(table, given_up):
     "Forget columns are unknown where a setting was given up."
     columns = [c for c in table if c.startswith(('forget_', 'held_'))]
     table.loc[given_up, columns] = np.nan
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #0f84d290
+# %% ../../nbs/05_unlearning/01_score.ipynb #e9cb9f16
 def _answer_table(model, sae, task, grid, config, floor, progress):
     "Answer all questions in every setting: the table, and the letters (row 0: no intervention)."
     settings, which = _distinct_settings(grid)
@@ -604,13 +604,13 @@ def _answer_table(model, sae, task, grid, config, floor, progress):
     _clear_given_up(table, ~active[which])
     return table, letters
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #f827aaa9
+# %% ../../nbs/05_unlearning/01_score.ipynb #d763423c
 def _best_index(table, part, gate):
     "Index of the admissible setting with the lowest forget accuracy, or None; ties: the first."
     admissible = table[table[f'retain_{part}'] >= gate]
     return None if admissible.empty else int(admissible[f'forget_{part}'].idxmin())
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #65839f31
+# %% ../../nbs/05_unlearning/01_score.ipynb #5b665ebd
 def _table_row(table, index):
     "A row as plain Python values; None if `index` is None."
     if index is None:
@@ -618,13 +618,13 @@ def _table_row(table, index):
     row = table.loc[index].items()
     return {column: v.item() if hasattr(v, 'item') else v for column, v in row}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d921ed42
+# %% ../../nbs/05_unlearning/01_score.ipynb #7795d5fd
 def _heldout_right(letters, questions, config):
     "Whether each held-out question is answered correctly, and the entities, `(n,)` each."
     held = heldout_mask(questions.entity, config.heldout, config.split_seed)
     return (letters == questions.answer)[held], questions.entity[held]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #1e360911
+# %% ../../nbs/05_unlearning/01_score.ipynb #3f170622
 def _heldout_result(task, table, letters, config):
     "Choose the setting on calibration questions, measure it on held-out questions."
     index = _best_index(table, 'cal', config.gate)
@@ -647,7 +647,7 @@ def _at_initial_weights(sae) -> bool:
     bias = getattr(sae, 'b_enc', torch.zeros(1))
     return bool(torch.equal(sae.W_enc, sae.W_dec.T) and not bias.any())
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #70fb300e
+# %% ../../nbs/05_unlearning/01_score.ipynb #5b5e1d58
 def _result(sae, task, stats, grid, table, letters, config):
     "Score, status and held-out score from the table."
     best = _table_row(table, _best_index(table, 'acc', config.gate))
@@ -671,7 +671,7 @@ def _result(sae, task, stats, grid, table, letters, config):
         sae_cfg=sae_config(sae),
     )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #12c638d9
+# %% ../../nbs/05_unlearning/01_score.ipynb #de62ed8a
 def _check_eval(units, floor, gate):
     "Raise `SIBError` for values that make no sense."
     if (floor or 0) > gate:
@@ -679,7 +679,7 @@ def _check_eval(units, floor, gate):
     if units not in MULTIPLIERS:
         raise SIBError(f"units is {units!r}; choose 'raw' or 'scale'")
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ae21deb8
+# %% ../../nbs/05_unlearning/01_score.ipynb #918933ed
 def _check_layer(task, layer):
     "Raise `SIBError` if the task was prepared for another layer than the SAE reads."
     prepared = task.forget.layer
@@ -759,7 +759,7 @@ def _gate_row(table, gate):
         retain_held=table.retain_held[chosen],
     )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8961438a
+# %% ../../nbs/05_unlearning/01_score.ipynb #affa697c
 def gate_curve(
     result: UnlearningResult,  # or any object with its `table`
     gates=np.linspace(0.95, 1, 11),  # lowest admissible retain accuracies
@@ -773,7 +773,7 @@ def _nearest_frequency(freq, candidates, target, n):
     distance = abs(np.log(freq[candidates]) - np.log(max(freq[target], 1e-6)))
     return candidates[np.argsort(distance, kind='stable')[:n]]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #11a1b1e6
+# %% ../../nbs/05_unlearning/01_score.ipynb #18080c63
 def density_matched(
     freq,  # overall firing frequency of every latent, `(d_sae,)`
     features,  # the latents to imitate
@@ -792,7 +792,7 @@ def density_matched(
         candidates = candidates[candidates != chosen[-1]]
     return chosen
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #500504ce
+# %% ../../nbs/05_unlearning/01_score.ipynb #b48d7078
 def control_sae(
     sae,
     kind: str,  # 'random': random directions, read and written; 'permuted': rows exchanged
