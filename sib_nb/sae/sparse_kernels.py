@@ -16,7 +16,7 @@ _cache = '__file__' in globals()  # compiled once a machine; in a notebook, once
 jit = njit(nogil=True, error_model='numpy', cache=_cache)
 fast = njit(nogil=True, error_model='numpy', cache=_cache, fastmath={'reassoc', 'contract', 'nsz'})
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #64e34cbb
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #9d69bc96
 @jit
 def _larger(a, b):
     return a if a > b else b
@@ -86,7 +86,7 @@ def low_bound(
                 break
     return low
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #882909ce
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #2fa0c2f2
 @jit
 def write_largest(
     values,  # candidates
@@ -110,7 +110,7 @@ def write_largest(
             val[start] = max(values[i], 0)
             start += 1
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #3986cc41
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #46ec6f8b
 @jit
 def _flag(row, bias, bounds, flags):
     for i in range(len(row)):
@@ -119,7 +119,7 @@ def _flag(row, bias, bounds, flags):
 
 @jit
 def _collect_candidates(pre, bias, bounds, values, latents, counts):
-    "Write each token's candidates as far as there is room; count all."
+    "Write each token's candidates up to the capacity; count all."
     flags = np.zeros((len(bounds) + 7) // 8 * 8, np.uint8)
     eights = flags.view(np.uint64)
     for latent in range(len(pre)):
@@ -149,22 +149,22 @@ def select(
     "The `k` largest pre-activations of each token, at least 0."
     n_latents, n_tokens = pre.shape
     n_lanes = min(n_latents, (4 * k + 31) // 32 * 32)
-    room = 4 * k + 64
+    capacity = 4 * k + 64
     maxima = np.empty((n_lanes, n_tokens), pre.dtype)
     sums = np.empty(n_tokens, pre.dtype)
     lane_maxima(pre, bias, maxima, sums)
     bounds = np.empty(n_tokens, pre.dtype)
     for i in range(n_tokens):
         bounds[i] = low_bound(maxima[:, i].copy(), k) if np.isfinite(sums[i]) else np.inf
-    values = np.empty((n_tokens, room), pre.dtype)
-    latents = np.empty((n_tokens, room), np.int32)
+    values = np.empty((n_tokens, capacity), pre.dtype)
+    latents = np.empty((n_tokens, capacity), np.int32)
     counts = np.zeros(n_tokens, np.int64)
     _collect_candidates(pre, bias, bounds, values, latents, counts)
     for i in range(n_tokens):
         start = (first + i) * k
         if not np.isfinite(sums[i]):
             bad[first + i] = True
-        elif counts[i] <= room:
+        elif counts[i] <= capacity:
             write_largest(values[i, : counts[i]], latents[i], k, start, idx, val)
         else:  # many equal pre-activations
             write_largest(pre[:, i] + bias, np.arange(n_latents), k, start, idx, val)
@@ -249,7 +249,7 @@ def dots(
             out[e] = sum_0
             e += 1
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #b7aad5bb
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #c27cc5ec
 @jit
 def transpose(ptr, idx, n_columns):
     "The same entries by column: offsets `(n_columns + 1,)`, row and former number of each."
@@ -311,7 +311,7 @@ def entries_in_columns(ptr, idx, where):
     offsets[-1] = count
     return offsets, entry[:count], column[:count]
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #b2f023cd
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #8244cc84
 @jit
 def _sums_and_products(offsets, entry, column, val, sums, products):
     "Per column the sum of the values; per two columns the sum of their products."
@@ -322,7 +322,7 @@ def _sums_and_products(offsets, entry, column, val, sums, products):
             for b in range(offsets[i], offsets[i + 1]):
                 products[column[a], column[b]] += value * val[entry[b]]
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #606ea449
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #257b23bb
 @jit
 def group_moments(
     offsets,  # these three from `entries_in_columns`
@@ -352,7 +352,7 @@ def group_moments(
             value = val[entry[a]]
             q[i, column[a] // size] += value * (value - 2 * mean[column[a]])
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #de3c79ac
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #548a4fbd
 @jit
 def _through_products(C, mean, size, grad_S):
     "H and Hμ."
@@ -421,7 +421,7 @@ def count_above(
         if not np.isfinite(sums[i]):
             counts[i] = -1
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #e3ed1c9c
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #38257b4d
 @jit
 def _flag_above(row, bias, limit, flags):
     for i in range(len(row)):
@@ -515,7 +515,7 @@ def measure(
             total += gradient[j] * gradient[j]
         squares[i] = total
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #6175d8e1
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #f85f22a3
 @fast
 def adam_rows(
     parameter,  # `(n, d)`, changed

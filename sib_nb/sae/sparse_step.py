@@ -17,8 +17,7 @@ from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from ..core import at_once, even
-from ..core import spread as spread_rows
+from ..core import at_once, even, spread
 from .sae import SAE, batch_cut
 from .sparse_kernels import adam_rows, combine, count_above, dots, entries_in_columns
 from .sparse_kernels import group_moments, group_moments_gradient, measure, read_columns
@@ -47,7 +46,7 @@ class SparseLatents:
     def __matmul__(self, W):
         return _Product.apply(self.values, W, self, None)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #317d7625
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #d30c5020
 @patch(as_prop=True)
 def device(self: SparseLatents):
     return self.values.device
@@ -78,9 +77,9 @@ def _np(tensor):
 
 
 @patch
-def spread(self: SparseLatents, kernel, *args):
+def run_kernel(self: SparseLatents, kernel, *args):
     "Run a kernel over all tokens, on all threads."
-    spread_rows(kernel, even(self.ptr), self.ptr, self.idx, *args)
+    spread(kernel, even(self.ptr), self.ptr, self.idx, *args)
 
 
 @patch
@@ -92,10 +91,10 @@ def weighted_rows(
     "For each latent the weighted sum of the rows of the tokens on which it is active."
     offsets, token, number = self.by_feature()
     out = torch.empty(self.shape[1], rows.shape[1], dtype=rows.dtype)
-    spread_rows(combine, even(offsets), offsets, token, weights[number], _np(rows), out.numpy())
+    spread(combine, even(offsets), offsets, token, weights[number], _np(rows), out.numpy())
     return out
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #d7232205
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #40798aa3
 class GradientTerm(NamedTuple):
     "A part of a gradient: row f is the sum of weights[e] · rows[token of e] over latent f's entries."
 
@@ -113,7 +112,7 @@ class _Product(torch.autograd.Function):
         ctx.latents = latents
         ctx.deferred = deferred
         out = torch.empty(len(latents), W.shape[1], dtype=W.dtype)
-        latents.spread(combine, _np(values), _np(W), out.numpy())
+        latents.run_kernel(combine, _np(values), _np(W), out.numpy())
         return out
 
     @staticmethod
@@ -122,7 +121,7 @@ class _Product(torch.autograd.Function):
         grad_values = grad_W = None
         if ctx.needs_input_grad[0]:
             grad_values = torch.empty_like(values)
-            ctx.latents.spread(dots, _np(grad), _np(W), grad_values.numpy())
+            ctx.latents.run_kernel(dots, _np(grad), _np(W), grad_values.numpy())
         if ctx.deferred is not None:
             ctx.deferred.append(GradientTerm(ctx.latents, _np(values), _np(grad)))
         elif ctx.needs_input_grad[1]:
@@ -137,13 +136,13 @@ class _Columns(torch.autograd.Function):
         ctx.where = np.full(latents.shape[1], -1, np.int32)
         ctx.where[cols.numpy()] = np.arange(len(cols))
         out = torch.zeros(len(latents), len(cols), dtype=values.dtype)
-        latents.spread(write_columns, _np(values), ctx.where, out.numpy())
+        latents.run_kernel(write_columns, _np(values), ctx.where, out.numpy())
         return out
 
     @staticmethod
     def backward(ctx, grad):
         grad_values = torch.empty(len(ctx.latents.idx), dtype=grad.dtype)
-        ctx.latents.spread(read_columns, _np(grad), ctx.where, grad_values.numpy())
+        ctx.latents.run_kernel(read_columns, _np(grad), ctx.where, grad_values.numpy())
         return grad_values, None, None
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #6c17192e
@@ -165,7 +164,7 @@ def dense(self: SparseLatents) -> Tensor:  # `(n, d_sae)`
     "All latents."
     return self.index_select(1, torch.arange(self.shape[1]))
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #add4539b
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e25156c2
 @patch
 def fired(self: SparseLatents) -> Tensor:  # `(d_sae,)` bool
     "Which latents are active on any token."
@@ -202,7 +201,7 @@ class _Moments(torch.autograd.Function):
         group_moments_gradient(*ctx.entries, *moments, _np(grad_S), _np(grad_q), out)
         return torch.from_numpy(out), None, None, None, None
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #0e3f690a
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #9fedb871
 @patch
 def moments(
     self: SparseLatents,
@@ -215,7 +214,7 @@ def moments(
     entries = entries_in_columns(self.ptr, self.idx, where)
     return _Moments.apply(self.values, entries, len(self), *cols.shape)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #18d68622
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #f8ddbc4a
 @dataclass(frozen=True)
 class Encoder:
     "What turns centred activations into pre-activations, without gradients."
@@ -279,7 +278,7 @@ def entries_above(centred, encoder, bound):
     counts, idx, val = (np.concatenate(parts) for parts in zip(*pieces))
     return None if counts.min() < 0 else (counts, idx, val)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #7ddae9d2
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #110a0576
 def _first_guess(centred, encoder, k):
     competing = slice(encoder.n_exempt, None)
     pre = centred[:64] @ encoder.W[:, competing] + encoder.bias[competing]
@@ -305,7 +304,7 @@ class BatchEntries(NamedTuple):
     val: np.ndarray  # its value
     cut: float  # above which competing entries are kept
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #49fd9ffc
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e2a2236b
 def batch_entries(
     centred: Tensor,  # activations minus b_dec, `(n, d_in)`
     encoder: Encoder,
@@ -330,7 +329,7 @@ def batch_entries(
     ptr = kept_before[np.append(0, counts.cumsum())]
     return BatchEntries(ptr, idx[kept], val[kept], cut)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #b90cd4ea
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #04216be4
 def _topk_latents(sae, centred, encoder):
     n = len(centred)
     k = sae.cfg.k
@@ -413,7 +412,7 @@ class SelectedPreactivations:
         W = sae.W_enc.index_select(1, cols)
         return (self.x - b_dec) @ W + (sae.b_enc[cols] + (b_dec - sae.b_dec) @ W)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #f8f6e8d8
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e677e64a
 class SparseOut:
     "An `SAEOut` whose `z` and `pre` are computed on demand."
 
@@ -462,7 +461,7 @@ def sparse_forward(
     decoded = _Product.apply(latents.values, sae.W_dec, latents, _deferred(sae, 'W_dec'))
     return SparseOut(sae, x, decoded + sae.b_dec, latents)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #0ae863a4
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #9fb8c4ba
 def can_be_sparse(sae) -> bool:
     "Whether `sparse_forward` covers this SAE."
     cfg = sae.cfg
@@ -495,7 +494,7 @@ def _same_layout(tensor, parameter):
         return tensor
     return torch.empty_like(parameter).copy_(tensor)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #5ba5f2aa
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #651daf25
 @dataclass
 class RowGradient:
     "The gradient of a parameter, from which its rows can be computed."
@@ -515,7 +514,7 @@ def _extra(parameter, terms):
         total = total + rows if len(total) else rows
     return total
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #deb66af5
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #a90b0a4a
 def _sparse_part(terms, rows):
     "The first deferred term as arguments of `row_gradient`."
     if not terms:
@@ -538,13 +537,13 @@ def row_gradients(sae: SAE) -> list:  # of `RowGradient`
         terms.clear()
     return found
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #9fb869f5
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #fbcc6234
 def _squared_norm(gradient, project):
     "Of a gradient; with `project`, without its component along the parameter's rows."
     rows = _rows(gradient.parameter.detach())
     squares = np.empty(len(rows), rows.dtype)
     unit = rows if project else rows[:0]
-    spread_rows(measure, even(len(rows)), *gradient.terms, unit, gradient.along, squares)
+    spread(measure, even(len(rows)), *gradient.terms, unit, gradient.along, squares)
     return squares.sum(dtype=np.float64)
 
 
@@ -560,7 +559,7 @@ def _adam_state(opt, parameter):
         state[name] = _same_layout(state[name], parameter)
     return state
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #a7ad8aca
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #4168b03a
 def _adam_scalars(group, step, clip_factor, number):
     "Arguments `clip` to `eps` of `adam_rows`, of the parameter's dtype."
     beta_1, beta_2 = group['betas']
@@ -583,7 +582,7 @@ def _update(gradient, opt, clip_factor, normalise):
     step = state['step'].item()
     scalars = _adam_scalars(opt.param_groups[0], step, clip_factor, rows.dtype.type)
     arguments = (rows, *gradient.terms, gradient.along, *moments, *scalars, normalise)
-    spread_rows(adam_rows, even(len(rows)), *arguments)
+    spread(adam_rows, even(len(rows)), *arguments)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #5998cfad
 @torch.no_grad()
