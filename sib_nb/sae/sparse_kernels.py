@@ -16,12 +16,12 @@ _cache = '__file__' in globals()  # compiled once a machine; in a notebook, once
 jit = njit(nogil=True, error_model='numpy', cache=_cache)
 fast = njit(nogil=True, error_model='numpy', cache=_cache, fastmath={'reassoc', 'contract', 'nsz'})
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #9d69bc96
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #3412c8bf
 @jit
 def _larger(a, b):
     return a if a > b else b
 
-
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #9803dd7d
 @jit
 def _four_latents(pre, bias, first, step, maxima, sums):
     row_0 = pre[first]
@@ -86,7 +86,7 @@ def low_bound(
                 break
     return low
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #2fa0c2f2
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #7c7eb9a5
 @jit
 def write_largest(
     values,  # candidates
@@ -110,13 +110,13 @@ def write_largest(
             val[start] = max(values[i], 0)
             start += 1
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #46ec6f8b
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #2023ff5a
 @jit
 def _flag(row, bias, bounds, flags):
     for i in range(len(row)):
         flags[i] = row[i] + bias >= bounds[i]
 
-
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #ce433c0d
 @jit
 def _collect_candidates(pre, bias, bounds, values, latents, counts):
     "Write each token's candidates up to the capacity; count all."
@@ -183,28 +183,28 @@ def combine(
     "out[i] = Σ weights[e] rows[idx[e]] over the entries e of row i."
     for i in range(start, stop):
         total = out[i]
-        e = ptr[i]
+        entry = ptr[i]
         end = ptr[i + 1]
         for j in range(rows.shape[1]):
             total[j] = 0
-        while e + 4 <= end:
-            w_0 = weights[e]
-            w_1 = weights[e + 1]
-            w_2 = weights[e + 2]
-            w_3 = weights[e + 3]
-            r_0 = rows[idx[e]]
-            r_1 = rows[idx[e + 1]]
-            r_2 = rows[idx[e + 2]]
-            r_3 = rows[idx[e + 3]]
+        while entry + 4 <= end:
+            w_0 = weights[entry]
+            w_1 = weights[entry + 1]
+            w_2 = weights[entry + 2]
+            w_3 = weights[entry + 3]
+            r_0 = rows[idx[entry]]
+            r_1 = rows[idx[entry + 1]]
+            r_2 = rows[idx[entry + 2]]
+            r_3 = rows[idx[entry + 3]]
             for j in range(rows.shape[1]):
                 total[j] += w_0 * r_0[j] + w_1 * r_1[j] + w_2 * r_2[j] + w_3 * r_3[j]
-            e += 4
-        while e < end:
-            w_0 = weights[e]
-            r_0 = rows[idx[e]]
+            entry += 4
+        while entry < end:
+            w_0 = weights[entry]
+            r_0 = rows[idx[entry]]
             for j in range(rows.shape[1]):
                 total[j] += w_0 * r_0[j]
-            e += 1
+            entry += 1
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #fbad71c0
 @fast
@@ -220,13 +220,13 @@ def dots(
     "out[e] = left[i] · rows[idx[e]] for the entries e of row i."
     for i in range(start, stop):
         own = left[i]
-        e = ptr[i]
+        entry = ptr[i]
         end = ptr[i + 1]
-        while e + 4 <= end:
-            r_0 = rows[idx[e]]
-            r_1 = rows[idx[e + 1]]
-            r_2 = rows[idx[e + 2]]
-            r_3 = rows[idx[e + 3]]
+        while entry + 4 <= end:
+            r_0 = rows[idx[entry]]
+            r_1 = rows[idx[entry + 1]]
+            r_2 = rows[idx[entry + 2]]
+            r_3 = rows[idx[entry + 3]]
             sum_0 = own[0] * r_0[0]
             sum_1 = own[0] * r_1[0]
             sum_2 = own[0] * r_2[0]
@@ -236,37 +236,37 @@ def dots(
                 sum_1 += own[j] * r_1[j]
                 sum_2 += own[j] * r_2[j]
                 sum_3 += own[j] * r_3[j]
-            out[e] = sum_0
-            out[e + 1] = sum_1
-            out[e + 2] = sum_2
-            out[e + 3] = sum_3
-            e += 4
-        while e < end:
-            r_0 = rows[idx[e]]
+            out[entry] = sum_0
+            out[entry + 1] = sum_1
+            out[entry + 2] = sum_2
+            out[entry + 3] = sum_3
+            entry += 4
+        while entry < end:
+            r_0 = rows[idx[entry]]
             sum_0 = own[0] * r_0[0]
             for j in range(1, len(own)):
                 sum_0 += own[j] * r_0[j]
-            out[e] = sum_0
-            e += 1
+            out[entry] = sum_0
+            entry += 1
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #c27cc5ec
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #b22db8c0
 @jit
 def transpose(ptr, idx, n_columns):
     "The same entries by column: offsets `(n_columns + 1,)`, row and former number of each."
     offsets = np.zeros(n_columns + 1, np.int64)
-    for e in range(len(idx)):
-        offsets[idx[e] + 1] += 1
+    for entry in range(len(idx)):
+        offsets[idx[entry] + 1] += 1
     for column in range(n_columns):
         offsets[column + 1] += offsets[column]
     free = offsets[:-1].copy()  # the next place of each column
     row = np.empty(len(idx), np.int32)
     former = np.empty(len(idx), np.int32)
     for i in range(len(ptr) - 1):
-        for e in range(ptr[i], ptr[i + 1]):
-            place = free[idx[e]]
-            free[idx[e]] += 1
+        for entry in range(ptr[i], ptr[i + 1]):
+            place = free[idx[entry]]
+            free[idx[entry]] += 1
             row[place] = i
-            former[place] = e
+            former[place] = entry
     return offsets, row, former
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #a4c3ca32
@@ -286,7 +286,7 @@ def write_columns(
             if where[idx[e]] >= 0:
                 out[i, where[idx[e]]] = val[e]
 
-
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #b3e784d6
 @jit
 def read_columns(ptr, idx, dense, where, out, start, stop):
     "Read for each entry its number in a dense array; 0 without a column."
@@ -311,7 +311,7 @@ def entries_in_columns(ptr, idx, where):
     offsets[-1] = count
     return offsets, entry[:count], column[:count]
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #8244cc84
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #12e823c9
 @jit
 def _sums_and_products(offsets, entry, column, val, sums, products):
     "Per column the sum of the values; per two columns the sum of their products."
@@ -322,7 +322,7 @@ def _sums_and_products(offsets, entry, column, val, sums, products):
             for b in range(offsets[i], offsets[i + 1]):
                 products[column[a], column[b]] += value * val[entry[b]]
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #257b23bb
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #cef8d8e3
 @jit
 def group_moments(
     offsets,  # these three from `entries_in_columns`
@@ -352,7 +352,7 @@ def group_moments(
             value = val[entry[a]]
             q[i, column[a] // size] += value * (value - 2 * mean[column[a]])
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #548a4fbd
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #a909dddc
 @jit
 def _through_products(C, mean, size, grad_S):
     "H and Hμ."
@@ -365,7 +365,7 @@ def _through_products(C, mean, size, grad_S):
             H_mean[a] += H[a, b] * mean[b]
     return H, H_mean
 
-
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #ccc77610
 @jit
 def _through_mean(offsets, entry, column, val, size, mean, grad_q):
     "The gradient of μ."
@@ -421,13 +421,13 @@ def count_above(
         if not np.isfinite(sums[i]):
             counts[i] = -1
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #38257b4d
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #8dc07dc1
 @jit
 def _flag_above(row, bias, limit, flags):
     for i in range(len(row)):
         flags[i] = row[i] + bias > limit
 
-
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #53131492
 @jit
 def write_above(pre, bias, bound, n_exempt, place, idx, val):
     "Write the entries; those of token i begin at `place[i]`, which moves on."
@@ -458,28 +458,28 @@ def row_gradient(
     out,  # written: `(d,)`
 ):
     "Row i of a gradient."
-    e = ptr[i]
+    entry = ptr[i]
     end = ptr[i + 1]
     for j in range(len(out)):
         out[j] = extra[i, j] if len(extra) else 0
-    while e + 4 <= end:
-        w_0 = weights[e]
-        w_1 = weights[e + 1]
-        w_2 = weights[e + 2]
-        w_3 = weights[e + 3]
-        r_0 = rows[idx[e]]
-        r_1 = rows[idx[e + 1]]
-        r_2 = rows[idx[e + 2]]
-        r_3 = rows[idx[e + 3]]
+    while entry + 4 <= end:
+        w_0 = weights[entry]
+        w_1 = weights[entry + 1]
+        w_2 = weights[entry + 2]
+        w_3 = weights[entry + 3]
+        r_0 = rows[idx[entry]]
+        r_1 = rows[idx[entry + 1]]
+        r_2 = rows[idx[entry + 2]]
+        r_3 = rows[idx[entry + 3]]
         for j in range(len(out)):
             out[j] += w_0 * r_0[j] + w_1 * r_1[j] + w_2 * r_2[j] + w_3 * r_3[j]
-        e += 4
-    while e < end:
-        w_0 = weights[e]
-        r_0 = rows[idx[e]]
+        entry += 4
+    while entry < end:
+        w_0 = weights[entry]
+        r_0 = rows[idx[entry]]
         for j in range(len(out)):
             out[j] += w_0 * r_0[j]
-        e += 1
+        entry += 1
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #2b546ad3
 @fast
@@ -515,7 +515,7 @@ def measure(
             total += gradient[j] * gradient[j]
         squares[i] = total
 
-# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #f85f22a3
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #7afeb022
 @fast
 def adam_rows(
     parameter,  # `(n, d)`, changed

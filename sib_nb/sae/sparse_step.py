@@ -10,13 +10,11 @@ __all__ = ['ROWS', 'SparseLatents', 'GradientTerm', 'Encoder', 'in_pieces', 'ent
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #6422dc6e
 from dataclasses import dataclass
 from typing import NamedTuple
-
 import numpy as np
 import torch
 from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
-
 from ..core import at_once, even, spread
 from .sae import SAE, batch_cut
 from .sparse_kernels import adam_rows, combine, count_above, dots, entries_in_columns
@@ -46,7 +44,7 @@ class SparseLatents:
     def __matmul__(self, W):
         return _Product.apply(self.values, W, self, None)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #d30c5020
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e2a6633f
 @patch(as_prop=True)
 def device(self: SparseLatents):
     return self.values.device
@@ -64,7 +62,7 @@ def by_feature(self: SparseLatents):
         self._by_feature = transpose(self.ptr, self.idx, self.shape[1])
     return self._by_feature
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #74e1819e
 @patch
 def detach(self: SparseLatents):
     detached = SparseLatents(self.ptr, self.idx, self.values.detach(), self.shape[1])
@@ -81,7 +79,7 @@ def run_kernel(self: SparseLatents, kernel, *args):
     "Run a kernel over all tokens, on all threads."
     spread(kernel, even(self.ptr), self.ptr, self.idx, *args)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #c308ec44
 @patch
 def weighted_rows(
     self: SparseLatents,
@@ -94,15 +92,15 @@ def weighted_rows(
     spread(combine, even(offsets), offsets, token, weights[number], _np(rows), out.numpy())
     return out
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #40798aa3
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e4964235
 class GradientTerm(NamedTuple):
-    "A part of a gradient: row f is the sum of weights[e] · rows[token of e] over latent f's entries."
+    "A part of a gradient: row f is Σ weights[e] rows[token of e] over the entries e of latent f."
 
     latents: SparseLatents
     weights: np.ndarray  # one for each entry, in the order of tokens
     rows: np.ndarray  # `(n, d)`
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #35eb9989
 class _Product(torch.autograd.Function):
     "latents @ W, and its gradients for the values and for W."
 
@@ -158,20 +156,20 @@ def index_select(
         return _Columns.apply(self.values, self, cols)
     return _Columns.apply(self.values, self, distinct).index_select(1, back)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #b18be360
 @patch
 def dense(self: SparseLatents) -> Tensor:  # `(n, d_sae)`
     "All latents."
     return self.index_select(1, torch.arange(self.shape[1]))
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #e25156c2
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #a11fa8a4
 @patch
 def fired(self: SparseLatents) -> Tensor:  # `(d_sae,)` bool
     "Which latents are active on any token."
     counts = np.bincount(self.idx[_np(self.values) > 0], minlength=self.shape[1])
     return torch.from_numpy(counts > 0)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #87e42b5b
 @patch
 def on(self: SparseLatents) -> SparseLatents:  # with boolean values
     "Which latents are active on which token, as `SlidingWindowMI` takes it."
@@ -186,8 +184,7 @@ class _Moments(torch.autograd.Function):
         mean = values.new_zeros(n_columns)
         S = values.new_zeros(n_groups, n_groups)
         q = values.new_empty(n_tokens, n_groups)
-        written = [out.numpy() for out in (C, mean, S, q)]
-        group_moments(*entries, _np(values), size, *written)
+        group_moments(*entries, _np(values), size, *map(_np, (C, mean, S, q)))
         ctx.save_for_backward(values, C, mean)
         ctx.entries = entries
         ctx.size = size
@@ -197,11 +194,11 @@ class _Moments(torch.autograd.Function):
     def backward(ctx, grad_S, grad_q):
         values, C, mean = (_np(tensor) for tensor in ctx.saved_tensors)
         out = np.zeros_like(values)
-        moments = (values, ctx.size, C, mean)
-        group_moments_gradient(*ctx.entries, *moments, _np(grad_S), _np(grad_q), out)
+        grads = _np(grad_S), _np(grad_q)
+        group_moments_gradient(*ctx.entries, values, ctx.size, C, mean, *grads, out)
         return torch.from_numpy(out), None, None, None, None
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #9fedb871
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #08c5b447
 @patch
 def moments(
     self: SparseLatents,
@@ -214,7 +211,7 @@ def moments(
     entries = entries_in_columns(self.ptr, self.idx, where)
     return _Moments.apply(self.values, entries, len(self), *cols.shape)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #f8ddbc4a
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #7e461b5d
 @dataclass(frozen=True)
 class Encoder:
     "What turns centred activations into pre-activations, without gradients."
@@ -224,7 +221,7 @@ class Encoder:
     n_exempt: int = 0  # BatchTopK: the first latents, which do not compete
     products: torch.dtype | None = None  # dtype of the product; None: that of W
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e610e39a
 def _multiply(left, right, out):
     "out = left right, in the precision of `left`."
     if left.dtype == right.dtype:
@@ -236,7 +233,7 @@ def _multiply(left, right, out):
 ROWS = 256  # tokens of a thread whose pre-activations are in memory at a time
 _blas = ThreadpoolController().select(user_api='blas')
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #fcbb79c7
 def in_pieces(
     search,  # called with the number of the first token and pre-activations without bias,
     # numpy `(d_sae, tokens)`, which are overwritten afterwards
@@ -278,13 +275,13 @@ def entries_above(centred, encoder, bound):
     counts, idx, val = (np.concatenate(parts) for parts in zip(*pieces))
     return None if counts.min() < 0 else (counts, idx, val)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #110a0576
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #8709b8eb
 def _first_guess(centred, encoder, k):
     competing = slice(encoder.n_exempt, None)
     pre = centred[:64] @ encoder.W[:, competing] + encoder.bias[competing]
     return batch_cut(pre, k).item()
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #79f7ffa0
 def _enough_entries(centred, encoder, n_kept, guess):
     "Entries above the highest of three bounds that `n_kept` competing entries exceed."
     number = centred.numpy().dtype.type
@@ -295,7 +292,7 @@ def _enough_entries(centred, encoder, n_kept, guess):
         if (found[1] >= encoder.n_exempt).sum() > n_kept:
             return found
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #7cc7f0e5
 class BatchEntries(NamedTuple):
     "What BatchTopK keeps of a batch."
 
@@ -304,7 +301,14 @@ class BatchEntries(NamedTuple):
     val: np.ndarray  # its value
     cut: float  # above which competing entries are kept
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #e2a2236b
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #2523abc2
+def _exact_cut(competing, n_kept):
+    "The `n_kept + 1`-st largest; 0 if there are no more than `n_kept`."
+    if len(competing) <= n_kept:
+        return 0.0
+    return np.partition(competing, -n_kept - 1)[-n_kept - 1]
+
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #451b62bc
 def batch_entries(
     centred: Tensor,  # activations minus b_dec, `(n, d_in)`
     encoder: Encoder,
@@ -320,16 +324,13 @@ def batch_entries(
         return None
     counts, idx, val = found
     exempt = idx < encoder.n_exempt
-    competing = val[~exempt]
-    cut = 0.0
-    if len(competing) > n_kept:
-        cut = np.partition(competing, -n_kept - 1)[-n_kept - 1]
+    cut = _exact_cut(val[~exempt], n_kept)
     kept = exempt | (val > cut)
     kept_before = np.append(0, kept.cumsum())
     ptr = kept_before[np.append(0, counts.cumsum())]
     return BatchEntries(ptr, idx[kept], val[kept], cut)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #04216be4
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #2276ee25
 def _topk_latents(sae, centred, encoder):
     n = len(centred)
     k = sae.cfg.k
@@ -346,7 +347,7 @@ def _topk_latents(sae, centred, encoder):
         return None
     return SparseLatents(np.arange(n + 1) * k, idx, torch.from_numpy(val), sae.cfg.d_sae)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #2c41b45e
 def _batchtopk_latents(sae, centred, encoder):
     found = batch_entries(centred, encoder, sae.cfg.k, sae.threshold.item())
     if found is None:
@@ -385,8 +386,8 @@ class _Encode(torch.autograd.Function):
         centred, W_enc = ctx.saved_tensors
         latents = ctx.latents
         grad = _np(grad) * (latents.values.numpy() > 0)
-        grad_bias = torch.from_numpy(np.bincount(latents.idx, grad, latents.shape[1]))
-        grad_bias = grad_bias.to(W_enc.dtype)
+        sums = np.bincount(latents.idx, grad, latents.shape[1])
+        grad_bias = torch.from_numpy(sums).to(W_enc.dtype)
         grad_W = None
         if ctx.deferred is None:
             grad_W = latents.weighted_rows(grad, centred).T
@@ -412,7 +413,7 @@ class SelectedPreactivations:
         W = sae.W_enc.index_select(1, cols)
         return (self.x - b_dec) @ W + (sae.b_enc[cols] + (b_dec - sae.b_dec) @ W)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #e677e64a
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #0e0c734c
 class SparseOut:
     "An `SAEOut` whose `z` and `pre` are computed on demand."
 
@@ -438,12 +439,12 @@ class SparseOut:
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #376c2cbd
 def _deferred(sae, name):
-    "The list for terms of a weight's gradient; None if the gradient is to be computed in `backward`."
+    "The list for terms of a weight's gradient; None if `backward` computes the gradient."
     if getattr(sae, name)._backward_hooks:
         return None  # the hook needs the gradient
     return getattr(sae, 'deferred', {}).get(name)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #ad8be861
 def sparse_forward(
     sae: SAE,  # topk or batchtopk, on the CPU, in training
     x: Tensor,  # activations, `(n, d_in)`
@@ -461,7 +462,7 @@ def sparse_forward(
     decoded = _Product.apply(latents.values, sae.W_dec, latents, _deferred(sae, 'W_dec'))
     return SparseOut(sae, x, decoded + sae.b_dec, latents)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #9fb8c4ba
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #cb7b8d47
 def can_be_sparse(sae) -> bool:
     "Whether `sparse_forward` covers this SAE."
     cfg = sae.cfg
@@ -476,12 +477,12 @@ def can_be_sparse(sae) -> bool:
 def feature_rows(
     sae: SAE,
 ) -> SAE:  # the same
-    "Store the encoder latent by latent (its shape stays `(d_in, d_sae)`), and defer gradients to `adam_step`."
+    "Store the encoder latent by latent, its shape unchanged, and defer gradients to `adam_step`."
     sae.W_enc.data = sae.W_enc.data.T.contiguous().T
     sae.deferred = dict(W_enc=[], W_dec=[])
     return sae
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #206427da
 def _rows(tensor):
     "A weight as numpy rows: one a latent, or a single one for a bias."
     if tensor.ndim == 2 and not tensor.is_contiguous():
@@ -494,7 +495,7 @@ def _same_layout(tensor, parameter):
         return tensor
     return torch.empty_like(parameter).copy_(tensor)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #651daf25
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #7850c168
 @dataclass
 class RowGradient:
     "The gradient of a parameter, from which its rows can be computed."
@@ -503,7 +504,7 @@ class RowGradient:
     terms: tuple  # arguments of `row_gradient`: ptr, idx, weights, rows, extra
     along: np.ndarray  # component along each row of the parameter
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #f544d498
 def _extra(parameter, terms):
     "What is no first deferred term: `parameter.grad` and further terms, as rows; or no rows."
     total = _rows(parameter.detach())[:0]
@@ -514,7 +515,7 @@ def _extra(parameter, terms):
         total = total + rows if len(total) else rows
     return total
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #a90b0a4a
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #2887ae1e
 def _sparse_part(terms, rows):
     "The first deferred term as arguments of `row_gradient`."
     if not terms:
@@ -523,7 +524,7 @@ def _sparse_part(terms, rows):
     offsets, token, number = terms[0].latents.by_feature()
     return offsets, token, terms[0].weights[number], terms[0].rows
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #70aecd13
 def row_gradients(sae: SAE) -> list:  # of `RowGradient`
     "The gradients of all parameters that have one. Deferred terms are taken out of their lists."
     found = []
@@ -537,7 +538,7 @@ def row_gradients(sae: SAE) -> list:  # of `RowGradient`
         terms.clear()
     return found
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #fbcc6234
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #864e236a
 def _squared_norm(gradient, project):
     "Of a gradient; with `project`, without its component along the parameter's rows."
     rows = _rows(gradient.parameter.detach())
@@ -546,7 +547,7 @@ def _squared_norm(gradient, project):
     spread(measure, even(len(rows)), *gradient.terms, unit, gradient.along, squares)
     return squares.sum(dtype=np.float64)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #c3a197a6
 def _adam_state(opt, parameter):
     "The state of `torch.optim.Adam`, one step on, laid out as the parameter."
     state = opt.state[parameter]
@@ -559,7 +560,7 @@ def _adam_state(opt, parameter):
         state[name] = _same_layout(state[name], parameter)
     return state
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #4168b03a
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #cbaec576
 def _adam_scalars(group, step, clip_factor, number):
     "Arguments `clip` to `eps` of `adam_rows`, of the parameter's dtype."
     beta_1, beta_2 = group['betas']
@@ -574,7 +575,7 @@ def _adam_scalars(group, step, clip_factor, number):
     with np.errstate(over='ignore'):
         return [number(scalar) for scalar in scalars.values()]
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #fbb375ce
 def _update(gradient, opt, clip_factor, normalise):
     rows = _rows(gradient.parameter.detach())
     state = _adam_state(opt, gradient.parameter)

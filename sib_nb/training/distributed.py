@@ -9,12 +9,10 @@ __all__ = ['SPLIT', 'Slices', 'sampled_groups', 'token_terms', 'global_cut', 'cu
 # %% ../../nbs/04_training/07_distributed.ipynb #8ac358e0
 import math
 from dataclasses import replace
-
 import torch
 import torch.distributed as dist
 from fastcore.basics import patch
 from torch import nn
-
 from ..core import SIBError
 from ..language_model.activations import ActivationBatch
 from ..sae.adaptive_groups import Groups
@@ -61,7 +59,7 @@ _READS = dict(
 _READS_ALL = 'x y logits detoured x_hat z pre'
 _MEANS = 'l1 decoder_l1 group_l1 l0 l2_weights knowledge_ce'.split()
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #258a21fa
 def _all_tokens(context, fields):
     "The context with all ranks' tokens in these fields."
     out = {name: getattr(context.out, name) for name in SAEOut._fields}
@@ -95,7 +93,7 @@ def _dependence(context):
     z = gather_rows(context.out.z[:, features.to(context.x.device)])
     return group_dependence(z, partition, partition.n_groups**2)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #509b842c
 def _auxk(context):
     out = context.out
     own = auxk(context.x, out.x_hat, out.pre, context.sae.W_dec, context.dead)
@@ -106,11 +104,11 @@ def _auxk(context):
 def _mean_of_ranks(term):
     return lambda context: sum_ranks(term(context), ranks()[1]) / ranks()[1]
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #a89e4d55
 def _of_all_tokens(term, fields):
     return lambda context: term(_all_tokens(context, fields))
 
-# %% ../../nbs/04_training/07_distributed.ipynb #c0eade00
+# %% ../../nbs/04_training/07_distributed.ipynb #6762a0bf
 def token_terms() -> dict:  # name → (what it needs, the term), as `sib_loss` takes them
     "The objective over all ranks' tokens."
     terms = {}
@@ -135,7 +133,7 @@ def global_cut(
     best = gathered(torch.cat([largest, missing])).topk(count + 1).values
     return best[best.isfinite()][-1].clamp(min=0)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #75a1804e
 def cut_batch(
     sae,  # BatchTopK, in training
     pre,  # pre-activations, this rank's part
@@ -177,7 +175,7 @@ class Parallel(Trainer):
         l0 = reduced((z > 0).sum()).item() / self.count(z)
         return super().row(self.whole(z) if self.groups is not None else z, log) | dict(l0=l0)
 
-# %% ../../nbs/04_training/07_distributed.ipynb #ebe6ab76
+# %% ../../nbs/04_training/07_distributed.ipynb #c33a98e1
 @patch
 def save(self: Parallel):
     if ranks()[0] == 0:
@@ -185,7 +183,7 @@ def save(self: Parallel):
     if ranks()[1] > 1:
         dist.barrier()
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #ac0966fd
 @patch
 def load(self: Parallel):
     found = Trainer.load(self)
@@ -205,7 +203,7 @@ def _window_is_read_soon(self: Parallel, n):
     steps_to_reading = min(-self.step % interval for interval in intervals if interval)
     return steps_to_reading < math.ceil(self.cfg.window / n)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #03c45359
 @patch
 @torch.no_grad()
 def track(self: Parallel, out, log):
@@ -265,7 +263,7 @@ def train_step(self: DataParallel):
     self.tokens += self.count(out.z) - len(out.z)
     return out, log
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #7eaac170
 @patch
 def ready_grads(self: DataParallel):
     modules = [part for part in (self.sae, self.probes, self.reader) if part is not None]
@@ -279,7 +277,7 @@ def ready_grads(self: DataParallel):
 # %% ../../nbs/04_training/07_distributed.ipynb #d990e609
 SPLIT = dict(W_enc=1, W_dec=0, b_enc=0, threshold=0)  # the dimension that runs over latents
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #c221cc60
 def assign_features(
     d_sae: int,  # latents
     groups,  # a `Groups`, or None: every latent is its own
@@ -332,7 +330,7 @@ class ShardedSAE(SAE):
         competing = (mine >= sae.cfg.n_exempt).to(self.b_dec.device)
         self.register_buffer('competing', competing, persistent=False)
 
-# %% ../../nbs/04_training/07_distributed.ipynb #bffea3c0
+# %% ../../nbs/04_training/07_distributed.ipynb #a19e90f6
 @patch
 def part(self: ShardedSAE, name, tensor):
     "This rank's part of the weight `name`, or of something of its shape."
@@ -340,7 +338,7 @@ def part(self: ShardedSAE, name, tensor):
         return tensor.index_select(SPLIT[name], self.mine.to(tensor.device)).clone()
     return tensor.clone()
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #06f22864
 @patch
 def put(self: ShardedSAE, name, tensor):
     "The whole of the weight `name`, or of something of its shape, from the ranks' parts."
@@ -363,12 +361,12 @@ def preact(self: ShardedSAE, x):
     shift = (b_dec - sum_gradients(self.b_dec)) @ self.W_enc  # 0; carries b_dec's gradient
     return (x - b_dec) @ self.W_enc + (self.b_enc + shift)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #fbb10e3c
 @patch
 def decode(self: ShardedSAE, z):
     return sum_ranks(z @ self.W_dec) + self.b_dec
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #420c0a03
 @patch
 def activate(self: ShardedSAE, pre):
     if self.cfg.activation == 'topk':
@@ -378,7 +376,7 @@ def activate(self: ShardedSAE, pre):
         return pre.relu() * (pre > self.thresholds(cut))
     return SAE.activate(self, pre)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #e574a2cb
 @patch
 def thresholds(self: ShardedSAE, cut):
     return torch.where(self.competing, cut, 0.0)
@@ -395,7 +393,7 @@ def _dependence_sharded(context):
     z = z.index_copy(1, places, context.out.z[:, columns.to(device)])
     return group_dependence(sum_ranks(z), partition, partition.n_groups**2)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #e9ede150
 def _auxk_sharded(context):
     dead = context.dead.nonzero().squeeze(1)
     n_dead = int(reduced(torch.tensor(len(dead), device=context.x.device)))
@@ -407,7 +405,7 @@ def _auxk_sharded(context):
     left = (error - sum_ranks(z @ context.sae.W_dec[dead])).square().sum()
     return left / error.square().sum().clamp(min=1e-30)
 
-# %% ../../nbs/04_training/07_distributed.ipynb #8c3eea8c
+# %% ../../nbs/04_training/07_distributed.ipynb #79570eab
 def _l1(context):
     return l1(context.out.z)
 
@@ -421,7 +419,7 @@ def _group_l1(context):
     numbered = torch.unique(own, return_inverse=True)[1]  # from 0
     return group_l1(context.out.z, numbered.to(context.x.device))
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #cd58369e
 def _l0(context):
     return l0(context.out.pre, context.sae.threshold, context.sae.cfg.bandwidth)
 
@@ -468,11 +466,7 @@ class Sharded(Parallel):
     def fired(self, z):
         return z.amax(0) > 0
 
-    def row(self, z, log):
-        dead = reduced((self.since_fired > self.cfg.dead_after).sum())
-        return super().row(z, log) | dict(dead=int(dead))
-
-# %% ../../nbs/04_training/07_distributed.ipynb #2f22b3b5
+# %% ../../nbs/04_training/07_distributed.ipynb #510290a5
 @patch
 def _refuse(self: Sharded, cfg, weights):
     "What does not work with latents divided is a `SIBError`."
@@ -487,6 +481,12 @@ def _refuse(self: Sharded, cfg, weights):
             'divide tokens instead, or set it to 0'
         )
 
+# %% ../../nbs/04_training/07_distributed.ipynb #73d17e6f
+@patch
+def row(self: Sharded, z, log):
+    dead = reduced((self.since_fired > self.cfg.dead_after).sum())
+    return Parallel.row(self, z, log) | dict(dead=int(dead))
+
 # %% ../../nbs/04_training/07_distributed.ipynb #138fe32b
 @patch
 def normalise(self: Sharded):
@@ -497,7 +497,7 @@ def normalise(self: Sharded):
             self.sae.b_dec.zero_()
         self.sae.fold_scale(1 / self.scale)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #4dbee5b9
 @patch
 def _squared_norm(self: Sharded, split):
     "Of this rank's gradients: of the divided weights, or of the others."
@@ -509,7 +509,7 @@ def _squared_norm(self: Sharded, split):
     ]
     return sum(squares, total)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #af6bb2ca
 @patch
 def ready_grads(self: Sharded):
     self.sae.project_grad_()
@@ -534,7 +534,7 @@ class _WholeSAE:
     def load_state_dict(self, state):
         self.sae.load_state_dict({name: self.sae.part(name, t) for name, t in state.items()})
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #6d57fa77
 class _WholeAdam:
     "The state of the whole SAE's optimizer."
 
@@ -561,7 +561,7 @@ def _parts(self: Sharded):
     whole = dict(sae=_WholeSAE(self.sae), opt=_WholeAdam(self.sae, self.opt))
     return Trainer._parts(self) | whole
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #cafdf662
 @patch
 def save(self: Sharded):
     mine = self.since_fired
@@ -572,7 +572,7 @@ def save(self: Sharded):
     Parallel.save(self)
     self.since_fired = mine
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #e8b794b8
 @patch
 def load(self: Sharded):
     found = Parallel.load(self)
@@ -586,7 +586,7 @@ def _fingerprint(self: Sharded):
     W_enc = self.sae.W_enc.detach().double()
     return reduced(torch.stack([W_enc.sum(), W_enc.square().sum()])).tolist()
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #5070721a
 @patch
 def finish(self: Sharded):
     unchanged = self._fingerprint() == self.start

@@ -30,7 +30,7 @@ def _device():
     torch.cuda.set_device(device)
     return device
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #4bb7599e
 def _init_process_group(device, timeout):
     wait = datetime.timedelta(seconds=timeout)
     store, rank, world = next(dist.rendezvous('env://', timeout=wait))
@@ -43,7 +43,7 @@ def _init_process_group(device, timeout):
         timeout=wait,
     )
 
-# %% ../../nbs/04_training/06_process_group.ipynb #f808bf57
+# %% ../../nbs/04_training/06_process_group.ipynb #ad7c948f
 def join(
     timeout: float = 600.0,  # seconds that a rank waits for the others before it fails
 ) -> tuple:  # rank, number of ranks, device
@@ -55,7 +55,7 @@ def join(
         _init_process_group(device, timeout)
     return dist.get_rank(), dist.get_world_size(), device
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #9da7fa1e
 def ranks() -> tuple:  # rank, number of ranks
     "The number of this process, and how many there are."
     if dist.is_available() and dist.is_initialized():
@@ -79,7 +79,7 @@ def reduced(
         dist.all_reduce(copy, dist.ReduceOp.MAX if largest else dist.ReduceOp.SUM)
     return copy
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #951c77f8
 def gathered(
     tensor,  # of the same shape on all ranks
     dim: int = 0,  # along which they are joined
@@ -105,7 +105,7 @@ class _GatherRows(torch.autograd.Function):
         rank, world = ranks()
         return grad[rank * ctx.n : (rank + 1) * ctx.n] * world
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #a57abaae
 class _SumRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx, tensor, times):
@@ -116,7 +116,7 @@ class _SumRanks(torch.autograd.Function):
     def backward(ctx, grad):
         return grad * ctx.times, None
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #1fa5fbfa
 class _SumGradients(torch.autograd.Function):
     @staticmethod
     def forward(ctx, tensor):
@@ -138,7 +138,7 @@ def gather_rows(
     numbers = tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor
     return gathered(numbers).to(tensor.dtype)
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #012afc37
 def sum_ranks(
     tensor,  # this rank's part of a sum
     times: int = 1,  # factor of the gradient
@@ -148,7 +148,7 @@ def sum_ranks(
         tensor = tensor.float()
     return _SumRanks.apply(tensor, times)
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #cbd81e35
 def sum_gradients(
     weight,  # the same on all ranks; a part of its gradient arises on each
 ):
@@ -163,7 +163,7 @@ def _note_children(process, seen):
     with contextlib.suppress(psutil.Error):
         seen |= {*psutil.Process(process.pid).children(recursive=True)}
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #6847fed1
 def _kill_all(process, seen):
     "Kill `process` and what was seen below it, as far as they still live."
     import psutil
@@ -176,7 +176,7 @@ def _kill_all(process, seen):
         process.kill()
     process.wait()
 
-# %% ../../nbs/04_training/06_process_group.ipynb #328798c9
+# %% ../../nbs/04_training/06_process_group.ipynb #3d486f02
 def _torchrun(args, n, restarts):
     "The command line that runs `args` on `n` ranks of this machine, on a free port."
     options = {
@@ -191,7 +191,7 @@ def _torchrun(args, n, restarts):
     flags = [str(word) for option in options.items() for word in option]
     return [sys.executable, '-m', 'torch.distributed.run', *flags, *map(str, args)]
 
-
+# %% ../../nbs/04_training/06_process_group.ipynb #685a28f8
 def _wait(process, limit) -> bool:  # whether it ended in time
     "Wait for a process; afterwards nothing of it is left."
     seen = set()
@@ -204,6 +204,19 @@ def _wait(process, limit) -> bool:  # whether it ended in time
     finally:
         _kill_all(process, seen)
 
+# %% ../../nbs/04_training/06_process_group.ipynb #580a5e0c
+def _run(command, limit):
+    "Run a command: whether it ended in time, exit status, output, error output."
+    path = os.pathsep.join(filter(None, sys.path))
+    env = {'OMP_NUM_THREADS': '1', **os.environ, 'PYTHONPATH': path}
+    with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
+        files = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(command, env=env, start_new_session=True, **files)
+        in_time = _wait(process, limit)
+        out.seek(0)
+        err.seek(0)
+        return in_time, process.returncode, out.read(), err.read()
+
 # %% ../../nbs/04_training/06_process_group.ipynb #a288681d
 def launch(
     # what each rank runs: ['-m', 'sib_nb.training.jobs', 'train', …], or ['script.py', …]
@@ -213,21 +226,11 @@ def launch(
     restarts: int = 0,  # times that torchrun may start all ranks again after one has failed
 ) -> tuple:  # exit status, output, error output
     "Run `torchrun` on this machine. Exceeding the limit is a `SIBError`."
-    path = os.pathsep.join(filter(None, sys.path))
-    env = {'OMP_NUM_THREADS': '1', **os.environ, 'PYTHONPATH': path}
-    with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
-        files = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        command = _torchrun(args, n, restarts)
-        process = subprocess.Popen(command, env=env, start_new_session=True, **files)
-        in_time = _wait(process, limit)
-        out.seek(0)
-        err.seek(0)
-        output = out.read()
-        errors = err.read()
+    in_time, status, output, errors = _run(_torchrun(args, n, restarts), limit)
     if not in_time:
         last = ' '.join((output + errors).split())[-300:]
         raise SIBError(
             f'{n} ranks were not done after {limit:g} s and have been killed; '
             f'the last they said: {last!r}'
         )
-    return process.returncode, output, errors
+    return status, output, errors
