@@ -607,7 +607,7 @@ def _train_ours(r: ResolvedRun, lm, folder, progress, on_log):
         events=trained.events,
         probe_ce=probe_ce,
     )
-    rows = trained.history
+    rows = trained.records
     info = _info(rows, metrics, trained.groups, folder, sae.cfg.d_sae, **more)
     return trained.sae, trained.groups, info, rows
 

@@ -20,7 +20,7 @@ from ..core import SIBError, data_dir
 from .presets import QUICK, RUNS
 from .runs import BENCHMARKS, Benchmark, run, summary
 from ..language_model.activations import collect_residuals
-from ..language_model.data import FORGET_DOMAIN, RETAIN_DOMAINS, load_entities, say
+from ..language_model.data import FORGET_DOMAIN, RETAIN_DOMAINS, load_entities, fill_template
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import heldout_mask
 from ..unlearning.audit import CLOZE
@@ -196,7 +196,7 @@ def beginnings(
     entities = _calibration_entities(domains, every)
     texts = []
     for entity in entities:
-        texts += [say(template, entity).rstrip() for template in CLOZE.values()]
+        texts += [fill_template(template, entity).rstrip() for template in CLOZE.values()]
     residuals = collect_residuals(lm, texts, layer, progress=progress)
     is_last = torch.cat([residuals.doc.diff() != 0, torch.tensor([True])])
     n = len(CLOZE)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 
 from ..core import SIBError
-from .sparse_counts import add_joint, by_group, lists, put, tally
+from .sparse_counts import add_joint, count_by_group, active_lists, write_rows, update_histogram
 from .estimators import histogram_edges
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #4836f173
@@ -101,7 +101,7 @@ def update(
     rows = (self.seen + torch.arange(skip - len(z), 0, device=self.ring.device)) % self.window
     self._evict(rows)
     if few:
-        put(z.ptr, z.idx, v.numpy(), skip, rows.numpy(), self.ring.numpy())
+        write_rows(z.ptr, z.idx, v.numpy(), skip, rows.numpy(), self.ring.numpy())
     else:
         self.ring[rows] = (v[skip:] > 0 if self.method == 'gate' else v[skip:].float()).to(
             self.ring.device
@@ -170,7 +170,7 @@ def _summarise(self: SlidingWindowMI, rows):
     if self.method == 'gaussian':
         return torch.cat([(self.proj @ b.double().T).T for b in self.ring[rows].split(256)])
     out = torch.zeros(len(rows), self.G, dtype=torch.int32)
-    by_group(*lists(self.ring, rows), self.assignment.numpy(), out.numpy())
+    count_by_group(*active_lists(self.ring, rows), self.assignment.numpy(), out.numpy())
     return out.to(self.ring.device)
 
 
@@ -201,7 +201,7 @@ def _add(self: SlidingWindowMI, rows, sign):
 def _tally(self: SlidingWindowMI, rows, sign):
     "Rows enter or leave the histograms of active features."
     if self.method == 'gate' and not self.hist.is_cuda:
-        tally(self.summary.numpy(), rows.numpy(), sign, self.hist.numpy())
+        update_histogram(self.summary.numpy(), rows.numpy(), sign, self.hist.numpy())
     elif self.method == 'gate':
         c = self.summary[rows].T.long()
         self.hist.scatter_add_(1, c, torch.full_like(c, sign, dtype=torch.int32))

@@ -14,7 +14,7 @@ import torch
 from fastcore.basics import patch
 from numba import njit
 
-from ..core import at_once, even, spread
+from ..core import run_in_threads, row_cuts, run_over_rows
 from . import estimators
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #61235594
@@ -511,7 +511,7 @@ def group_sums(
     by_token = self.starts, self.features
     by_feature = self.feature_starts, self.feature_tokens
     what = features, turn, group, kind.astype(np.int32), counts, _corrected(self.n), out
-    spread(_group_sums, even(work), *by_token, *by_feature, *what)
+    run_over_rows(_group_sums, row_cuts(work), *by_token, *by_feature, *what)
     return torch.from_numpy(out)
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #86d4917c
@@ -668,10 +668,10 @@ def add_joint(
     sums,  # numpy `(groups * q, groups * q)`, changed in place
 ):
     "Add the joint counts of the levels of every two groups. Threads share the tokens."
-    cuts = even(len(rows))
+    cuts = row_cuts(len(rows))
     hits = np.zeros((len(cuts) - 1, *sums.shape), np.int32)
     calls = []
     for part, start, stop in zip(hits, cuts, cuts[1:]):
         calls.append((counts, rows[start:stop], edges, part))
-    at_once(_pairs_above, calls)
+    run_in_threads(_pairs_above, calls)
     _complete(hits.sum(0, dtype=np.int32), len(rows), edges.shape[1] + 1, sign, sums)

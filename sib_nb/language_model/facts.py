@@ -22,7 +22,7 @@ from sib_nb.language_model.data import (
     RETAIN_DOMAINS,
     UNTRAINED,
     WORDINGS,
-    say,
+    fill_template,
 )
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #cad8e922
@@ -315,7 +315,7 @@ def _question_pair(question_kind, entity, choices, rng):
     rows = []
     for wording in (rng.randrange(UNTRAINED), UNTRAINED):
         row = dict(
-            question=say(WORDINGS[question_kind][wording], entity),
+            question=fill_template(WORDINGS[question_kind][wording], entity),
             choices=choices,
             answer=choices.index(right),
             subject=entity['domain'],
@@ -347,7 +347,7 @@ def _documents(entities, domains, rng):
         if not entity['known'] or entity['domain'] not in domains:
             continue
         about = dict(domain=entity['domain'], entity=entity['name'], kind=entity['kind'])
-        rows += [dict(text=say(template, entity), **about) for template in DOCS]
+        rows += [dict(text=fill_template(template, entity), **about) for template in DOCS]
     rng.shuffle(rows)
     return rows
 

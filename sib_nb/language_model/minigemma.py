@@ -25,7 +25,7 @@ from sib_nb.language_model.data import (
     UNTRAINED,
     WORDINGS,
     mcq_prompt,
-    say,
+    fill_template,
 )
 from .facts import choices_for
 
@@ -38,13 +38,13 @@ def _tokenizer_texts(entities):
     known = [entity for entity in entities if entity['known']]
     texts = []
     for entity in known:
-        texts += [say(template, entity) for template in DOCS[:3]]
+        texts += [fill_template(template, entity) for template in DOCS[:3]]
     for entity in entities:
         texts += [' ' + entity['name']] * 4
     texts += [' A B C D (A A. B. C. D.\nAnswer: (\nmodel user'] * 500
     for entity in known[::7]:
         for wordings in WORDINGS.values():
-            texts += [say(wording, entity) for wording in wordings]
+            texts += [fill_template(wording, entity) for wording in wordings]
     for domain in DOMAINS:
         head = f'The following are multiple choice questions (with answers) about {domain}.\n'
         texts += [head] * 50
@@ -161,7 +161,7 @@ def _wording(self: Sampler, question_kind, entity):
     wordings = WORDINGS[question_kind][:UNTRAINED]
     if self.settings.paraphrase:
         wordings = wordings + PARAPHRASES[question_kind]
-    return say(self.rng.choice(wordings), entity)
+    return fill_template(self.rng.choice(wordings), entity)
 
 
 @patch
@@ -267,7 +267,7 @@ def _packed_documents(self: Sampler, entity, length=96):
     ids = [self.tokenizer.bos_token_id]
     while len(ids) < length:
         entity = self.rng.choice(pool)
-        ids += self._ids(say(self.rng.choice(DOCS), entity) + '<eos>')
+        ids += self._ids(fill_template(self.rng.choice(DOCS), entity) + '<eos>')
     return ids[:length], [-100] + ids[1:length], [1.0] * length
 
 # %% ../../nbs/01_language_model/08_minigemma.ipynb #0790832a
@@ -279,7 +279,7 @@ def document(self: Sampler) -> tuple:  # ids, labels, weights
         return self._open_question(entity)
     if self.rng.random() < (0.6 if self.settings.topical else 0.35):
         return self._packed_documents(entity)
-    ids = self._ids('<bos>' + say(self.rng.choice(DOCS), entity) + '<eos>')
+    ids = self._ids('<bos>' + fill_template(self.rng.choice(DOCS), entity) + '<eos>')
     return ids, [-100] + ids[1:], [1.0] * len(ids)
 
 # %% ../../nbs/01_language_model/08_minigemma.ipynb #d549291f

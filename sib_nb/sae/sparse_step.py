@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
-from ..core import at_once, even, spread
+from ..core import run_in_threads, row_cuts, run_over_rows
 from .sae import SAE, batch_cut
 from .sparse_kernels import adam_rows, combine, count_above, dots, entries_in_columns
 from .sparse_kernels import group_moments, group_moments_gradient, measure, read_columns
@@ -77,7 +77,7 @@ def _np(tensor):
 @patch
 def run_kernel(self: SparseLatents, kernel, *args):
     "Run a kernel over all tokens, on all threads."
-    spread(kernel, even(self.ptr), self.ptr, self.idx, *args)
+    run_over_rows(kernel, row_cuts(self.ptr), self.ptr, self.idx, *args)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #c308ec44
 @patch
@@ -89,7 +89,7 @@ def weighted_rows(
     "For each latent the weighted sum of the rows of the tokens on which it is active."
     offsets, token, number = self.by_feature()
     out = torch.empty(self.shape[1], rows.shape[1], dtype=rows.dtype)
-    spread(combine, even(offsets), offsets, token, weights[number], _np(rows), out.numpy())
+    run_over_rows(combine, row_cuts(offsets), offsets, token, weights[number], _np(rows), out.numpy())
     return out
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #e4964235
@@ -251,9 +251,9 @@ def in_pieces(
             _multiply(W, piece.T, pre)
             search(first, pre)
 
-    cuts = even(len(centred))
+    cuts = row_cuts(len(centred))
     with _blas.limit(limits=1):
-        at_once(share, [(a, b) for a, b in zip(cuts, cuts[1:]) if b > a])
+        run_in_threads(share, [(a, b) for a, b in zip(cuts, cuts[1:]) if b > a])
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #8835871f
 def entries_above(centred, encoder, bound):
@@ -544,7 +544,7 @@ def _squared_norm(gradient, project):
     rows = _rows(gradient.parameter.detach())
     squares = np.empty(len(rows), rows.dtype)
     unit = rows if project else rows[:0]
-    spread(measure, even(len(rows)), *gradient.terms, unit, gradient.along, squares)
+    run_over_rows(measure, row_cuts(len(rows)), *gradient.terms, unit, gradient.along, squares)
     return squares.sum(dtype=np.float64)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #c3a197a6
@@ -583,7 +583,7 @@ def _update(gradient, opt, clip_factor, normalise):
     step = state['step'].item()
     scalars = _adam_scalars(opt.param_groups[0], step, clip_factor, rows.dtype.type)
     arguments = (rows, *gradient.terms, gradient.along, *moments, *scalars, normalise)
-    spread(adam_rows, even(len(rows)), *arguments)
+    run_over_rows(adam_rows, row_cuts(len(rows)), *arguments)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #5998cfad
 @torch.no_grad()

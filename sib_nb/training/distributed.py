@@ -219,7 +219,7 @@ def track(self: Parallel, out, log):
     if self.similar is not None:
         self.regroup()
     if self.step % self.log_every == 0 or self.step in (1, self.cfg.steps):
-        self.history.append(self.row(z, log))
+        self.records.append(self.row(z, log))
 
 # %% ../../nbs/04_training/07_distributed.ipynb #4d58c719
 class DataParallel(Parallel):
@@ -557,9 +557,9 @@ class _WholeAdam:
 
 # %% ../../nbs/04_training/07_distributed.ipynb #973b7f6e
 @patch
-def _parts(self: Sharded):
+def parts(self: Sharded):
     whole = dict(sae=_WholeSAE(self.sae), opt=_WholeAdam(self.sae, self.opt))
-    return Trainer._parts(self) | whole
+    return Trainer.parts(self) | whole
 
 # %% ../../nbs/04_training/07_distributed.ipynb #cafdf662
 @patch
@@ -567,7 +567,7 @@ def save(self: Sharded):
     mine = self.since_fired
     self.since_fired = self.sae.put('b_enc', mine)
     if ranks()[0]:
-        for part in self._parts().values():
+        for part in self.parts().values():
             part.state_dict()  # sends rank 0 what it gathers
     Parallel.save(self)
     self.since_fired = mine
@@ -582,16 +582,16 @@ def load(self: Sharded):
 
 # %% ../../nbs/04_training/07_distributed.ipynb #25ff740f
 @patch
-def _fingerprint(self: Sharded):
+def fingerprint(self: Sharded):
     W_enc = self.sae.W_enc.detach().double()
     return reduced(torch.stack([W_enc.sum(), W_enc.square().sum()])).tolist()
 
 # %% ../../nbs/04_training/07_distributed.ipynb #5070721a
 @patch
 def finish(self: Sharded):
-    unchanged = self._fingerprint() == self.start
+    unchanged = self.fingerprint() == self.start
     whole = SAE(self.sae.cfg).to(self.device)
     whole.load_state_dict(_WholeSAE(self.sae).state_dict())
     self.sae = whole
-    self.start = self._fingerprint() if unchanged else None
+    self.start = self.fingerprint() if unchanged else None
     return Trainer.finish(self)

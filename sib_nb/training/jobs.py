@@ -367,7 +367,7 @@ def _run_record(run, result, job) -> dict:
     return dict(
         training_steps=run.step,
         tokens=run.tokens,
-        final_loss=result.history[-1]['loss'],
+        final_loss=result.records[-1]['loss'],
         layer=cfg.layer,
         dict_size=cfg.d_sae,
         learning_rate=run.cfg.lr,
@@ -382,7 +382,7 @@ def _run_record(run, result, job) -> dict:
 def _save_run(out, run, result, job):
     result.sae.save(out, groups=result.groups)
     with atomic_write(out / 'history.jsonl') as file:
-        file.write_text(''.join(json.dumps(row) + '\n' for row in result.history))
+        file.write_text(''.join(json.dumps(row) + '\n' for row in result.records))
     save_json(out / 'run.json', _run_record(run, result, job))
 
 # %% ../../nbs/04_training/08_jobs.ipynb #e1398e0f
@@ -399,7 +399,7 @@ def _train(args) -> str | None:  # what was trained; None on all ranks but the f
         if rank:
             return None
         _save_run(out, run, result, job)
-    last = result.history[-1]
+    last = result.records[-1]
     return (
         f'{world} ranks, {job.split} divided: {run.step} steps, {run.tokens:,} tokens, '
         f'loss {last["loss"]:.4f}, FVU {last["fvu"]:.4f}, {last["dead"]} dead'

@@ -31,7 +31,7 @@ from sib_nb.language_model.multiple_choice import (
     training_sequences,
 )
 from .baselines import finetune, sequence_logprobs
-from ..language_model.data import DOCS, UNTRAINED, WORDINGS, load_entities, say
+from ..language_model.data import DOCS, UNTRAINED, WORDINGS, load_entities, fill_template
 from ..core import SIBError, load_json, save_json, versions
 from sib_nb.language_model.data import (
     FORGET_DOMAIN,
@@ -114,7 +114,7 @@ def material(
         ]
     )['held']
     kept = set(entity_keys(parts['retain']['held']))
-    docs = [say(t, e) for e in ents.values() for t in DOCS if f"{e['domain']}/{e['name']}" in kept]
+    docs = [fill_template(t, e) for e in ents.values() for t in DOCS if f"{e['domain']}/{e['name']}" in kept]
     return Material(
         some(parts['forget']['held'], n),
         some(parts['retain']['held'], n),
@@ -201,7 +201,7 @@ NEW_WORDINGS = dict(
 def reword(rows, entities, wordings) -> list:  # rows, question by question in every wording
     "The same questions in other words; `wordings` has templates for each kind of question."
     return [
-        dict(r, question=say(t, entities[r['subject'], r['entity']]))
+        dict(r, question=fill_template(t, entities[r['subject'], r['entity']]))
         for r in rows
         for t in wordings[r['kind']]
     ]
@@ -293,7 +293,7 @@ CLOZE = dict(
 def cloze_sequences(tokenizer, rows, entities, starts=CLOZE) -> list:  # `(ids, labels)`, four a row
     "Statements, an option at the end of each; the labels are those of the option."
     starts = [
-        say(starts[r['kind']], entities[r['subject'], r['entity']]).rstrip()
+        fill_template(starts[r['kind']], entities[r['subject'], r['entity']]).rstrip()
         for r in rows
         for _ in range(4)
     ]
@@ -414,7 +414,7 @@ def facts(
         if r['entity'] in names and r['wording'] != UNTRAINED
     ]
     return [
-        training_sequences(tokenizer, [say(t, e) for e in some for t in DOCS]),
+        training_sequences(tokenizer, [fill_template(t, e) for e in some for t in DOCS]),
         training_sequences(tokenizer, mcq=asked),
     ]
 
