@@ -12,7 +12,7 @@ from fastcore.basics import patch
 
 from ..core import SIBError
 from .estimators import histogram_edges
-from .sparse_counts import add_joint, by_group, lists, put, tally
+from .sparse_counts import add_joint, count_by_group, active_lists, write_rows, update_histogram
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #4836f173
 class SlidingWindowMI:
@@ -100,7 +100,7 @@ def update(
     rows = (self.seen + torch.arange(skip - len(z), 0, device=self.ring.device)) % self.window
     self._evict(rows)
     if is_sparse:
-        put(z.ptr, z.idx, values.numpy(), skip, rows.numpy(), self.ring.numpy())
+        write_rows(z.ptr, z.idx, values.numpy(), skip, rows.numpy(), self.ring.numpy())
     else:
         self._store(values[skip:], rows)
 
@@ -220,7 +220,7 @@ def _summarise(self: SlidingWindowMI, rows):
         parts = self.ring[rows].split(256)
         return torch.cat([(self.projection @ part.double().T).T for part in parts])
     counts = torch.zeros(len(rows), self.n_groups, dtype=torch.int32)
-    by_group(*lists(self.ring, rows), self.assignment.numpy(), counts.numpy())
+    count_by_group(*active_lists(self.ring, rows), self.assignment.numpy(), counts.numpy())
     return counts.to(self.ring.device)
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #68254ec5
@@ -258,7 +258,7 @@ def _tally(self: SlidingWindowMI, rows, sign):
     if self.method != 'gate':
         return
     if not self.hist.is_cuda:
-        tally(self.summary.numpy(), rows.numpy(), sign, self.hist.numpy())
+        update_histogram(self.summary.numpy(), rows.numpy(), sign, self.hist.numpy())
         return
     counts = self.summary[rows].T.long()
     self.hist.scatter_add_(1, counts, torch.full_like(counts, sign, dtype=torch.int32))

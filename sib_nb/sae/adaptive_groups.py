@@ -436,7 +436,7 @@ def _affinities(self: AdaptiveGroups):
     shared = self._shared_mi(is_live, features)
     own = assignment[features]
     own_shared = shared[torch.arange(len(own)), own]
-    activity.meet(assignment)
+    activity.count_within(assignment)
     level = self.config.alpha / shared.numel()
     chance = torch.tensor([activity.sum_threshold(group, level) for group in members])
     return _Affinities(features, own, shared, own_shared, chance, members)
@@ -607,7 +607,7 @@ def _split(self: AdaptiveGroups):
     room = min(self.config.max_changes, self.config.max_groups - self.groups.n_groups)
     candidates = self._split_candidates()
     assignment = self.groups.assignment
-    self.activity.meet(assignment)
+    self.activity.count_within(assignment)
     members = assignment.argsort(stable=True).split(self.groups.sizes.tolist())
     events = []
     for group in candidates[:64]:
