@@ -159,9 +159,9 @@ def sib_run(
     "Console script `sib_run`."
     options = parsed(run_options, 'sib_run', argv)
     if options['version']:
-        from sib_nb import __version__
+        import sib_nb
 
-        print(f'sib_nb {__version__}')
+        print(f'sib_nb {sib_nb.__version__}')
         return
     if options['list']:
         list_runs()

@@ -250,10 +250,10 @@ class ProbingResult:
         "Write the result in SAEBench's schema."
         return save_json(path, self.to_saebench())
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #b6db71ce
+# %% ../../nbs/06_experiments/01_probing.ipynb #5a7a16af
 from fastcore.basics import patch
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #b6db71ce
 def _saebench_config(config):
     "The options under SAEBench's names."
     return dict(
@@ -299,10 +299,10 @@ def to_saebench(self: ProbingResult) -> dict:
         eval_result_unstructured=details,
     )
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #66888921
+# %% ../../nbs/06_experiments/01_probing.ipynb #3cade5b2
 KS = (1, 2, 5, 10, 20, 50)  # numbers of features, as in SAEBench
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #66888921
 def _pooled_by_class(model, sae, texts, part, layer, context, progress):
     "Mean residuals and mean latents of the texts of each class: two dictionaries."
     indices = [i for of_class in part.values() for i in of_class]
@@ -421,7 +421,7 @@ def _loss_batches(lm, texts, batch_size):
         batches.append(collate(sequences[start : start + batch_size], lm.tokenizer, lm.device))
     return batches
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #8282d38e
+# %% ../../nbs/06_experiments/01_probing.ipynb #26413cb0
 def _mean_activation(lm, batches, layer):
     "Mean residual vector over the tokens of some batches."
     parts = []
@@ -430,7 +430,7 @@ def _mean_activation(lm, batches, layer):
         parts.append(residuals[batch.mask.bool()])
     return torch.cat(parts).float().mean(0)
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #8282d38e
 def _mean_loss(model, batches):
     "Next-token loss in nats."
     total = 0

@@ -121,14 +121,14 @@ BENCHMARKS = {  # by name
     ),
 }
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #8b4e4094
+# %% ../../nbs/06_experiments/04_runs.ipynb #74112118
 def is_embedded(
     bench: Benchmark,
 ) -> bool:
     "Whether a benchmark asks the embedded questions about biology."
     return bench.forget == (FORGET_DOMAIN,)
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #8b4e4094
 def find_benchmark(
     name: str,  # a key of `BENCHMARKS`
 ) -> Benchmark:
@@ -140,7 +140,7 @@ def find_benchmark(
         )
     return BENCHMARKS[name]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #5b847e31
+# %% ../../nbs/06_experiments/04_runs.ipynb #4608c77e
 def file_slug(
     name,  # of a model, or its path
 ) -> str:
@@ -148,7 +148,7 @@ def file_slug(
     last = Path(str(name)).name
     return ''.join(c if c.isalnum() or c in '-.' else '_' for c in last)
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #5b847e31
 def _known_file(model, name):
     "Where the numbers of the known questions are kept."
     checksum = zlib.crc32(str(model.name).encode())
@@ -284,13 +284,13 @@ def initial_groups(
     others = torch.arange(d_sae - n_exempt) // size + n_exempt_groups
     return Groups(torch.cat([exempt, others]))
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #811a16ca
+# %% ../../nbs/06_experiments/04_runs.ipynb #21d224a9
 def _in_order(row, order):
     "A question with its options in another order."
     choices = [row['choices'][i] for i in order]
     return dict(row, choices=choices, answer=list(order).index(row['answer']))
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #811a16ca
 def _in_orders(rows, n_orders, seed):
     "Every question in `n_orders` orders, the usual one first."
     orders = [OPTION_ORDERS[0], *random.Random(seed).sample(OPTION_ORDERS[1:], n_orders - 1)]

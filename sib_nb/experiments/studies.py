@@ -83,13 +83,13 @@ def run_in_worker(
     "One run of a study."
     return run(name, seed=seed, model=cached_model(model), progress=False, **options)
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #32524ec0
+# %% ../../nbs/06_experiments/06_studies.ipynb #9f71ac66
 def _find_study(which):
     if which not in STUDIES:
         raise SIBError(f'no study is called {which!r}; choose from {", ".join(STUDIES)}')
     return STUDIES[which]
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #32524ec0
 def _pool(workers):
     "Worker processes that share the cores."
     from sib_nb.experiments.studies import start_worker  # by name, or a worker cannot find it

@@ -79,13 +79,13 @@ def gaussian_mi(
         raise SIBError('gaussian_mi got linearly dependent columns; drop the duplicates')
     return mi - bias * correct
 
-# %% ../../nbs/02_information/01_estimators.ipynb #d362dac7
+# %% ../../nbs/02_information/01_estimators.ipynb #7b0a5be5
 def _average_ranks(column):
     "Ranks from 1; equal values share the average of their ranks."
     _, position, counts = torch.unique(column, return_inverse=True, return_counts=True)
     return (counts.cumsum(0) - (counts - 1) / 2.0)[position]
 
-
+# %% ../../nbs/02_information/01_estimators.ipynb #d362dac7
 def normal_scores(
     x: torch.Tensor,  # `(n, d)`
 ) -> torch.Tensor:  # `(n, d)`, double
@@ -403,12 +403,12 @@ def _p_value(value, null, random_ties, generator):
         n_equal = int(torch.randint(n_equal + 1, (1,), generator=generator))
     return (1 + n_above + n_equal) / (len(null) + 1)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #baf7a8dc
+# %% ../../nbs/02_information/01_estimators.ipynb #71ee81c8
 def _level_counts(values, levels, dim):
     "How often each level occurs along `dim`; levels come last."
     return torch.stack([(values == level).sum(dim) for level in range(levels)], -1)
 
-
+# %% ../../nbs/02_information/01_estimators.ipynb #baf7a8dc
 def _table_rows(u, v, orders, levels):
     "Rows of the tables of `u` and `v`, `(s + 1, m, levels)` each: as measured, then shuffled."
     rows = []

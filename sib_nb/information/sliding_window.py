@@ -124,7 +124,7 @@ def _check_finite(values):
             'update got NaN or Inf activations; lower the learning rate or check the inputs'
         )
 
-# %% ../../nbs/02_information/02_sliding_window.ipynb #42d753e9
+# %% ../../nbs/02_information/02_sliding_window.ipynb #6c25ef29
 @patch
 def _allocate(self: SlidingWindowMI, device):
     "An empty ring buffer and empty sums."
@@ -133,14 +133,14 @@ def _allocate(self: SlidingWindowMI, device):
     self.ring = torch.zeros(shape, dtype=dtype, device=device)
     self._reset()
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #42d753e9
 @patch
 def _store(self: SlidingWindowMI, values, rows):
     "Write dense codes into rows of the ring buffer."
     stored = values > 0 if self.method == 'gate' else values.float()
     self.ring[rows] = stored.to(self.ring.device)
 
-# %% ../../nbs/02_information/02_sliding_window.ipynb #dd6978c7
+# %% ../../nbs/02_information/02_sliding_window.ipynb #8e0bfb45
 @patch
 def in_order(
     self: SlidingWindowMI,
@@ -149,7 +149,7 @@ def in_order(
     "Rows of the window's tokens, oldest first."
     return t[: self.n].roll(-self.seen if self.seen > self.window else 0, 0)
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #dd6978c7
 @patch
 def codes(
     self: SlidingWindowMI,

@@ -462,7 +462,7 @@ def _count_merge_votes(self: AdaptiveGroups, affinities):
         favourite = int(votes[group].argmax())
         self.merge_votes[self.identities[group]] = self.identities[favourite]
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #f8d78b7d
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #dae1c755
 class _Move(NamedTuple):
     "A feature that changes its group."
 
@@ -470,7 +470,7 @@ class _Move(NamedTuple):
     mi: float  # what it gains in S, nats
     p: float  # of the permutation test
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #f8d78b7d
 @patch
 def _gains(self: AdaptiveGroups, affinities):
     "Gain of each candidate's best move, nats, and its target."

@@ -281,7 +281,7 @@ def forward(
     z = self.activate(pre)
     return SAEOut(self.decode(z), z, pre)
 
-# %% ../../nbs/03_sae/01_sae.ipynb #73444e84
+# %% ../../nbs/03_sae/01_sae.ipynb #333c2ee9
 @patch
 @torch.no_grad()
 def project_grad_(self: SAE):
@@ -289,7 +289,7 @@ def project_grad_(self: SAE):
     if self.W_dec.grad is not None:
         self.W_dec.grad -= (self.W_dec.grad * self.W_dec).sum(1, keepdim=True) * self.W_dec
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #73444e84
 @patch
 @torch.no_grad()
 def constrain_(self: SAE):

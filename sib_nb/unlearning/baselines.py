@@ -83,7 +83,7 @@ def _similar_length(sequences, n, generator):
     offsets = torch.randint(min(4 * n, len(sequences)), (n,), generator=generator).tolist()
     return [sequences[min(start + offset, len(sequences) - 1)] for offset in offsets]
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c451f15
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #08a6f1eb
 def _optimizer(params, lr):
     "AdamW; vectors (scales of norms) learn ten times as fast as matrices."
     matrices = [p for p in params if p.ndim >= 2]
@@ -91,7 +91,7 @@ def _optimizer(params, lr):
     groups = [dict(params=matrices, rate=lr), dict(params=vectors, rate=lr * 10)]
     return torch.optim.AdamW(groups, weight_decay=0.0)
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c451f15
 def _set_rate(optimizer, step, steps):
     "Warm-up over a tenth of the steps, linear decay to zero."
     factor = min((step + 1) / max(1, steps // 10), (steps - step) / steps)
