@@ -41,7 +41,7 @@ from ..language_model.packed_forward import can_pack, fast_products
 from ..unlearning.interventions import Intervention, intervening
 from ..unlearning.score import clamp_delta, decoder_rows
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #fc8bf969
+# %% ../../nbs/07_figures/04_explorer.ipynb #9c4bd341
 class _PanelBatch(NamedTuple):
     "Some questions, with all that a clamp needs."
 
@@ -51,7 +51,7 @@ class _PanelBatch(NamedTuple):
     latents: torch.Tensor  # `(n, tokens, d_sae)`, 0 at BOS and padding
     keys_values: list  # of the blocks above, or None if the model cannot reuse them
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #fc8bf969
 def _panel_batch(model, sae, residual, mask, index, layer):
     "Encode some questions and run the blocks above once."
     latents = sae.encode(residual.to(sae.W_enc.dtype)) * mask[..., None]
@@ -129,7 +129,7 @@ def clamp(
             logprobs[batch.index[hit.cpu()]] = changed.cpu().numpy()
     return logprobs
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #144a42ff
+# %% ../../nbs/07_figures/04_explorer.ipynb #d0c7c608
 def _some_questions(model, names, n, seed):
     "About `n` known questions, the same number from each set."
     rows = []
@@ -138,7 +138,7 @@ def _some_questions(model, names, n, seed):
         rows += list(known.select(range(min(len(known), max(1, n // len(names))))))
     return rows
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #f2a6c3b2
 def sample_questions(
     model,  # from `load_model`
     bench,  # a `Benchmark`
@@ -149,7 +149,7 @@ def sample_questions(
     forget = _some_questions(model, bench.forget, n, seed)
     return forget + _some_questions(model, bench.retain, n, seed)
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #144a42ff
 def mean_activations(
     index: TextIndex,
 ) -> np.ndarray:  # `(d_sae,)`
@@ -178,11 +178,11 @@ def kept_and_lost(
     table.insert(1, 'to', np.where(table.domain.isin(panel.forget), 'forget', 'keep'))
     return table.sort_values('to', kind='stable', ignore_index=True)
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #ef045caf
+# %% ../../nbs/07_figures/04_explorer.ipynb #d097cdcc
 def _mean_accuracy(table):
     return float((table.asked * table.accuracy).sum() / table.asked.sum())
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #3e523d48
 def overall_accuracy(
     table: pd.DataFrame,  # from `kept_and_lost`
 ) -> tuple:  # retain accuracy, forget accuracy
@@ -190,7 +190,7 @@ def overall_accuracy(
     retain = _mean_accuracy(table[table.to == 'keep'])
     return retain, _mean_accuracy(table[table.to == 'forget'])
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #ef045caf
 def lost_questions(
     panel: QuestionPanel,
     logp,  # from `panel.clamp`
@@ -207,7 +207,7 @@ def lost_questions(
         rows.append(dict(domain=row['subject'], question=row['question'], **options))
     return pd.DataFrame(rows, columns=['domain', 'question', 'right', 'now'])
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #9ff96be1
+# %% ../../nbs/07_figures/04_explorer.ipynb #1ab5ac84
 def _draw_path(axes, trail):
     "The settings tried, the last one as a large point."
     axes.plot(*zip(*trail), '.-', color='.7', lw=1, ms=4)
@@ -224,7 +224,7 @@ def _draw_path(axes, trail):
     axes.annotate('chance', (0, 0.25), (0, 2), **style)
     axes.annotate('gate .99', (0.99, 0), (-3, 0), ha='right', **style)
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #9ff96be1
 def _draw_domains(axes, table):
     "Accuracy by domain, with the number of questions kept."
     colors = domain_colors(table.domain)
@@ -319,7 +319,7 @@ def load_explorer(
     table = group_table(index, run.groups, history.names[-1], panel.forget)
     return Explorer(run, history, index, table, mi_between(index, run.groups), panel)
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #a3088e8d
+# %% ../../nbs/07_figures/04_explorer.ipynb #bb7ef3cb
 def _png(figure):
     "A figure as PNG bytes; the figure is closed."
     buffer = io.BytesIO()
@@ -327,7 +327,7 @@ def _png(figure):
     plt.close(figure)
     return buffer.getvalue()
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #a3088e8d
 def _table_html(table, css_class):
     "A table whose headings stand over their columns, in JupyterLab and on a page of its own."
     style = dict(index=False, border=0, justify='left', na_rep='')
@@ -336,7 +336,7 @@ def _table_html(table, css_class):
         text = text.replace(f'<{tag}>', f'<{tag} style="text-align: left; padding: 0 1em 0 0">')
     return text
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #8c3d29ce
+# %% ../../nbs/07_figures/04_explorer.ipynb #ed6faaff
 def _picture():
     "An empty image that shrinks with the page."
     import ipywidgets as widgets
@@ -350,14 +350,14 @@ def _picture():
     )
     return widgets.Image(format='png', layout=layout)
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #2df1b3bc
 def _wide(percent):
     "A layout with a width in percent."
     import ipywidgets as widgets
 
     return widgets.Layout(width=f'{percent}%')
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #8c3d29ce
 def _box(parts, *rows):
     "Widgets in rows, each with its name as a CSS class; a tuple of names is one row."
     import ipywidgets as widgets
@@ -372,7 +372,7 @@ def _box(parts, *rows):
     box.parts = parts
     return box
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #b1003346
+# %% ../../nbs/07_figures/04_explorer.ipynb #cb5bdbee
 _ALL = -1  # no feature's number: the whole group
 
 
@@ -384,7 +384,7 @@ def _group_options(ex):
         options.append((f'{name}: {row.features} features, lean {row.lean:+.2f}', int(row.group)))
     return options
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #b1003346
 def _group_parts(ex):
     "The widgets of the group panel."
     import ipywidgets as widgets
@@ -428,7 +428,7 @@ def group_panel(
     pick()
     return _box(parts, ('group', 'feature'), 'make', 'texts', 'features')
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #0d4900e0
+# %% ../../nbs/07_figures/04_explorer.ipynb #e602cfbd
 def _step_words(history, i):
     "How many groups there are at a step, and what has happened up to it."
     step = history.steps[i]
@@ -439,7 +439,7 @@ def _step_words(history, i):
     counts = f'{n_merges} merges, {n_splits} splits, {n_moved} features moved'
     return f'step {step}: {len(history.names[i])} groups; so far {counts}'
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #0d4900e0
 def _training_parts(history):
     "The widgets of the training panel."
     import ipywidgets as widgets
@@ -477,14 +477,14 @@ def parse_features(
             raise SIBError(f'{word!r} is no feature; give numbers from 0 to {d_sae - 1}')
     return [int(word) for word in words]
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #d1213142
+# %% ../../nbs/07_figures/04_explorer.ipynb #509652cb
 def _first_questions(questions):
     "The first questions of each domain as HTML."
     if not len(questions):
         return ''
     return _table_html(questions.groupby('domain', sort=False).head(4), 'sib-questions')
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #d1213142
 def _questions_html(lost, kept):
     "How many questions were lost and kept, and the first of each domain."
     more = ', the first of each domain:' if len(lost) else ''
@@ -493,7 +493,7 @@ def _questions_html(lost, kept):
     details = f'<details>{summary}{kept_table}</details>'
     return f'{len(lost)} questions lost{more}{_first_questions(lost)}{details}'
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #fbddd5a0
+# %% ../../nbs/07_figures/04_explorer.ipynb #dcd1a34a
 def _clamp_parts(ex):
     "The widgets that set the clamp and show what it does."
     import ipywidgets as widgets
@@ -511,7 +511,7 @@ def _clamp_parts(ex):
         lost=widgets.HTML(),
     )
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #fbddd5a0
 def _question_parts(subjects):
     "The widgets for a question of one's own."
     import ipywidgets as widgets
@@ -571,7 +571,7 @@ def answer(self: _UnlearningPanel):
     answers = compare(self.ex.panel, question, *setting, choices, parts['subject'].value)
     parts['answer'].value = _table_html(answers, 'sib-answers')
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #325745eb
+# %% ../../nbs/07_figures/04_explorer.ipynb #4b6bc9bd
 @patch
 def show(self: _UnlearningPanel):
     "Ask the questions again, and show what is lost and kept. The status comes last."
@@ -593,7 +593,7 @@ def show(self: _UnlearningPanel):
     parts['status'].value = f'{setting}: {accuracy}'
     self.answer()
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #325745eb
 @patch
 def clear(self: _UnlearningPanel):
     "Forget the settings tried."
@@ -630,13 +630,13 @@ def trained_runs(
             found.append((result['run'], result['seed']))
     return found
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #358c0a76
+# %% ../../nbs/07_figures/04_explorer.ipynb #6f915bad
 def _fill_tabs(tabs, ex):
     "The three panels of a run as tabs."
     tabs.children = [group_panel(ex), training_panel(ex), unlearning_panel(ex)]
     tabs.titles = ['groups', 'training', 'unlearning']
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #358c0a76
 def _run_choice():
     "A list of the runs that were trained here."
     import ipywidgets as widgets
@@ -670,13 +670,13 @@ def explore(
     load()
     return widgets.VBox([choice, tabs])
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #44b74dc8
+# %% ../../nbs/07_figures/04_explorer.ipynb #a41c2478
 def _image_html(figure):
     "A figure as an HTML image."
     data = base64.b64encode(_png(figure)).decode()
     return f'<img style="max-width: 100%" src="data:image/png;base64,{data}">'
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #baff1d96
 def _group_html(ex, group):
     "The group panel without controls."
     members = ex.run.groups.members(group).numpy()
@@ -684,7 +684,7 @@ def _group_html(ex, group):
     picture = _image_html(plot_group(ex.index, ex.mi, members, group, ex.history.names[-1]))
     return f'<h3>{title}</h3>{picture}{shaded_texts(top_texts(ex.index, members, 6))}'
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #44b74dc8
 def _clamp_html(ex, n_groups, strengths):
     "The unlearning panel without controls."
     groups = [ex.run.groups.members(int(group)).numpy() for group in ex.table.group[:n_groups]]

@@ -30,7 +30,7 @@ from .tables import intervention_table, load_histories
 from ..unlearning.audit import attack_table, plot_attacks
 from ..unlearning.score import gate_curve
 
-# %% ../../nbs/07_figures/02_plots.ipynb #88fadd68
+# %% ../../nbs/07_figures/02_plots.ipynb #10a8b539
 MAIN_RUNS = (
     'baseline',
     'optimized_groups',
@@ -57,16 +57,16 @@ def _make_palette():
             colors[name] = next(libraries if RUNS[name].saelens else ablations)
     return colors
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #88fadd68
 PALETTE = _make_palette()  # run → colour
 
-# %% ../../nbs/07_figures/02_plots.ipynb #8c9f7dff
+# %% ../../nbs/07_figures/02_plots.ipynb #fb8bdad5
 def _drawn_runs(results, runs=None):
     "Names of the runs that have results; of the main ones if `runs` is not given."
     wanted = set(MAIN_RUNS if runs is None else runs) & set(results.run)
     return [name for name in RUNS if name in wanted]
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #6074c0f0
 def _family(name):
     "The heading of the panel that a run is drawn in."
     if RUNS[name].saelens:
@@ -74,7 +74,7 @@ def _family(name):
     is_written = name.endswith('_as_written')
     return 'initial experiment, as written' if is_written else 'ablations'
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #8c9f7dff
 def _families(runs):
     "Heading → runs; one panel without a heading for up to eight."
     if len(runs) <= 8:
@@ -100,7 +100,7 @@ def _beside(results, name):
     "A file beside the results."
     return Path(results.file.iloc[0]).parent / name
 
-# %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
+# %% ../../nbs/07_figures/02_plots.ipynb #44baba40
 _WHISKER = dict(fmt='none', ecolor='k', capsize=2, lw=1)
 _CONTROL_MARKERS = {'random features': 'o', 'random SAE': '^', 'permuted decoder': 's'}
 
@@ -112,7 +112,7 @@ def _draw_guides(axes, results):
     if file.exists():
         axes.axvline(1 - load_json(file)['forget_held'], ls='--', c='.5', lw=1)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #26a433c2
 def _guide_handles():
     "Label → legend handle of the lines."
     return {
@@ -120,7 +120,7 @@ def _guide_handles():
         'retrained without biology': plt.Line2D([], [], ls='--', c='.5', lw=1),
     }
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
 def _control_handles(names):
     "Label → legend handle of the marks of controls."
     style = dict(color='k', mfc='none', ls='', ms=4)
@@ -129,7 +129,7 @@ def _control_handles(names):
         for name in names
     }
 
-# %% ../../nbs/07_figures/02_plots.ipynb #7a3b5e39
+# %% ../../nbs/07_figures/02_plots.ipynb #ef90b7fd
 def _draw_bar(axes, height, value, low, high, **style):
     "A horizontal bar with a whisker; its value stands to the right."
     note = style.pop('note', '')
@@ -140,20 +140,20 @@ def _draw_bar(axes, height, value, low, high, **style):
     place = dict(va='center', xytext=(6, 0), textcoords='offset points', fontsize=7)
     axes.annotate(f'{value:.3f}{note}', (max(value, high), height), **place)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #7a3b5e39
 def _heldout_range(seeds):
     "Lowest and highest seed, or the bootstrap interval of a single one."
     if len(seeds) == 1:
         return seeds.heldout_lo.iloc[0], seeds.heldout_hi.iloc[0]
     return seeds.heldout.min(), seeds.heldout.max()
 
-# %% ../../nbs/07_figures/02_plots.ipynb #eeb5ff7f
+# %% ../../nbs/07_figures/02_plots.ipynb #d13e89b2
 def _score_note(seeds):
     "The first status that is not `ok`, in words."
     statuses = seeds.status[seeds.status != 'ok']
     return '  ' + statuses.iloc[0].replace('_', ' ') if len(statuses) else ''
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #eeb5ff7f
 def _draw_run_scores(axes, row, name, seeds):
     "Both scores of one run, and its controls."
     color = PALETTE[name]
@@ -207,7 +207,7 @@ def unlearning_scores(
         _draw_guides(axes, results)
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #c7c4dd5c
+# %% ../../nbs/07_figures/02_plots.ipynb #71de96de
 def _line_panels(runs):
     "A figure with a panel for each family of runs: axes → names."
     families = _families(runs)
@@ -225,7 +225,7 @@ def _line_panels(runs):
         ax.set_title(heading, fontsize=9)
     return figure, dict(zip(axes[0], families.values()))
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #b2b758b5
 def _legend_below(axes, n_panels):
     "A legend under a panel."
     n_columns = 3 if n_panels == 1 else 1
@@ -233,7 +233,7 @@ def _legend_below(axes, n_panels):
     place = dict(loc='upper center', bbox_to_anchor=(0.5, -distance))
     axes.legend(ncol=n_columns, fontsize=8, **place)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #c7c4dd5c
 def _log_scale(axes):
     "A logarithmic y axis with labels at 1, 2 and 5 times the powers of ten."
     axes.set_yscale('log')
@@ -258,7 +258,7 @@ def _draw_band(axes, rows, x, y, name, marker=''):
     band = dict(color=PALETTE[name], alpha=0.18, lw=0)
     axes.fill_between(table.index, table['min'], table['max'], **band)
 
-# %% ../../nbs/07_figures/02_plots.ipynb #04d7a490
+# %% ../../nbs/07_figures/02_plots.ipynb #768b4687
 def _event_steps(results, name):
     "The steps at which some seed of a run changed its groups."
     steps = set()
@@ -266,7 +266,7 @@ def _event_steps(results, name):
         steps |= {event['step'] for event in load_json(file).get('events', [])}
     return sorted(steps)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #04d7a490
 def _draw_events(axes, results, names):
     "A row of ticks for each run with events."
     adapting = [name for name in names if _event_steps(results, name)]
@@ -331,14 +331,22 @@ def _draw_metric(axes, results, runs, column, number_format):
     axes.margins(x=0.3)
     axes.locator_params(axis='x', nbins=4)
 
-# %% ../../nbs/07_figures/02_plots.ipynb #d21669e2
+# %% ../../nbs/07_figures/02_plots.ipynb #45bfb389
+def _draw_null(axes, results, runs):
+    "The estimate of every run with shuffled tokens."
+    null = _over_seeds(results, runs, 'group_mi_null')['mean']
+    rows = np.arange(len(null))
+    style = dict(colors='k', linestyles=':', label='shuffled tokens')
+    axes.vlines(null, rows - 0.3, rows + 0.3, **style)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #0c223939
 _METRICS = {  # column → panel title, axis label, format of the numbers
     'l0': ('sparsity', 'active features per token (L0)', '{:.1f}'),
     'fvu': ('reconstruction', 'variance unexplained (FVU)', '{:.3f}'),
     'group_mi': ('dependence', 'MI between two groups (nats)', '{:.4f}'),
 }
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #d21669e2
 def feature_metrics(
     results: pd.DataFrame,  # from `load_results`
     runs: list = None,  # names; default: the main ones
@@ -353,14 +361,11 @@ def feature_metrics(
             axes.set_title(title, fontsize=9)
             axes.set_xlabel(label)
         panels[0].invert_yaxis()
-        null = _over_seeds(results, runs, 'group_mi_null')['mean']
-        rows = np.arange(len(null))
-        style = dict(colors='k', linestyles=':', label='shuffled tokens')
-        panels[2].vlines(null, rows - 0.3, rows + 0.3, **style)
+        _draw_null(panels[2], results, runs)
         figure.legend(loc='outside lower right', fontsize=7)
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #d9ff25c3
+# %% ../../nbs/07_figures/02_plots.ipynb #081d75a9
 def _draw_intervention(axes, row, name, seeds):
     "The held-out score of one intervention on one run."
     mean = seeds.score.mean()
@@ -374,7 +379,7 @@ def _draw_intervention(axes, row, name, seeds):
     whiskers = [[length] for length in _whiskers(mean, low, high)]
     axes.errorbar(mean, row, xerr=whiskers, fmt='o', ms=4.5, color=color, mfc=fill, capsize=2)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #d9ff25c3
 def _draw_controls(axes, row, seeds, method_name):
     "The controls of one intervention on one run."
     for controls in seeds.intervention_controls:
@@ -383,7 +388,7 @@ def _draw_controls(axes, row, seeds, method_name):
                 marker = _CONTROL_MARKERS[control['control']]
                 axes.plot(control['score'], row, marker, color='k', mfc='none', ms=4)
 
-# %% ../../nbs/07_figures/02_plots.ipynb #5dbc7a70
+# %% ../../nbs/07_figures/02_plots.ipynb #2e65f5e2
 def _intervention_handles():
     "Label → legend handle of the marks and lines."
     filled = plt.Line2D([], [], marker='o', color='.4', ls='', ms=4.5)
@@ -391,7 +396,7 @@ def _intervention_handles():
     marks = {'99 % retained': filled, 'less retained, or no effect': hollow}
     return marks | _control_handles(('random features', 'permuted decoder')) | _guide_handles()
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #5dbc7a70
 def _panel_grid(n_panels, n_rows):
     "Panels in rows of three with shared axes, the last ones empty."
     n_lines = math.ceil(n_panels / 3)
@@ -404,6 +409,17 @@ def _panel_grid(n_panels, n_rows):
     for ax in axes.flat[n_panels:]:
         ax.axis('off')
     return figure, axes.ravel()
+
+# %% ../../nbs/07_figures/02_plots.ipynb #85b3bbe6
+def _draw_intervention_panel(axes, table, results, runs, method_name):
+    "One intervention on all runs."
+    axes.set_title(method_name, fontsize=9)
+    for row, name in enumerate(runs):
+        seeds = table[table.run == name]
+        if len(seeds):
+            _draw_intervention(axes, row, name, seeds)
+            _draw_controls(axes, row, results[results.run == name], method_name)
+    _draw_guides(axes, results)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c48501a7
 def interventions(
@@ -419,13 +435,8 @@ def interventions(
     with plt.rc_context(FIGURE_STYLE):
         figure, panels = _panel_grid(len(methods), len(runs))
         for axes, method_name in zip(panels, methods):
-            axes.set_title(method_name, fontsize=9)
-            for row, name in enumerate(runs):
-                seeds = table[(table.run == name) & (table.method == method_name)]
-                if len(seeds):
-                    _draw_intervention(axes, row, name, seeds)
-                    _draw_controls(axes, row, results[results.run == name], method_name)
-            _draw_guides(axes, results)
+            rows = table[table.method == method_name]
+            _draw_intervention_panel(axes, rows, results, runs, method_name)
         panels[0].set_yticks(range(len(runs)), [RUNS[name].title for name in runs])
         panels[0].set(ylim=(len(runs) - 0.4, -0.6), xlim=(-0.03, 0.8))
         figure.supxlabel('unlearning score on held-out questions', fontsize=9)
@@ -452,7 +463,7 @@ def gate_curves(
         parts.append(curve.assign(run=result.run, seed=result.seed))
     return pd.concat(parts, ignore_index=True)
 
-# %% ../../nbs/07_figures/02_plots.ipynb #5196260f
+# %% ../../nbs/07_figures/02_plots.ipynb #13f8f520
 def _draw_gates(axes, curves, names):
     "The held-out score against the gate."
     for name in names:
@@ -461,7 +472,7 @@ def _draw_gates(axes, curves, names):
     axes.annotate('chance', (0.95, 0.75), (0, 2), textcoords='offset points', fontsize=7)
     axes.set(ylabel='unlearning score\n(held-out questions)', ylim=(-0.02, 0.8))
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #5196260f
 def _draw_accuracies(axes, table, names):
     "Forget against retain accuracy, a point an intervention and seed."
     for name in names:
@@ -492,14 +503,13 @@ def tradeoff(
         for (left, right), (heading, names) in zip(axes, families.items()):
             _draw_gates(left, curves, names)
             _draw_accuracies(right, table, names)
-            handles = left.get_legend_handles_labels()
-            place = dict(loc='center left', bbox_to_anchor=(1.02, 0.5))
-            right.legend(*handles, title=heading, fontsize=8, **place)
+            style = dict(loc='center left', bbox_to_anchor=(1.02, 0.5), fontsize=8)
+            right.legend(*left.get_legend_handles_labels(), title=heading, **style)
         axes[-1, 0].set_xlabel('gate: lowest retained accuracy (calibration)')
         axes[-1, 1].set_xlabel('accuracy on retain questions (held-out)')
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #7c574faf
+# %% ../../nbs/07_figures/02_plots.ipynb #8d96c31d
 def _probing_rows(result, source):
     "The probing accuracies of one run; `source` is 'sae' or 'llm'."
     metrics = load_json(result.file).get('sparse_probing', {}).get('eval_result_metrics', {})
@@ -514,7 +524,7 @@ def _probing_rows(result, source):
         rows.append(dict(names, k=n_features, accuracy=accuracy))
     return rows
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #7c574faf
 def probing_table(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # run, seed, source (sae or llm), k (number of features; inf: all), accuracy
@@ -523,6 +533,15 @@ def probing_table(
     for result in results.itertuples():
         rows += _probing_rows(result, 'sae') + _probing_rows(result, 'llm')
     return pd.DataFrame(rows)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #daf81817
+def _draw_probing(axes, table, names):
+    "A line for each run, and one for the raw activations."
+    for name in names:
+        rows = table[(table.source == 'sae') & (table.run == name)]
+        _draw_band(axes, rows, 'place', 'accuracy', name, marker='o')
+    raw = table[table.source == 'llm'].groupby('place').accuracy.mean()
+    axes.plot(raw.index, raw, 'k:', lw=1.5, label='raw activations')
 
 # %% ../../nbs/07_figures/02_plots.ipynb #3024022b
 def probing_curves(
@@ -534,21 +553,17 @@ def probing_curves(
     table = probing_table(results[results.run.isin(runs)])
     sizes = sorted(table.k.unique())
     table['place'] = table.k.map({k: i for i, k in enumerate(sizes)})
-    raw = table[table.source == 'llm'].groupby('place').accuracy.mean()
     with plt.rc_context(FIGURE_STYLE):
         figure, panels = _line_panels(runs)
         for axes, names in panels.items():
-            for name in names:
-                rows = table[(table.source == 'sae') & (table.run == name)]
-                _draw_band(axes, rows, 'place', 'accuracy', name, marker='o')
-            axes.plot(raw.index, raw, 'k:', lw=1.5, label='raw activations')
+            _draw_probing(axes, table, names)
             axes.set_xticks(range(len(sizes)), ['all' if np.isinf(k) else int(k) for k in sizes])
             axes.set_xlabel('features that a probe may use')
             _legend_below(axes, len(panels))
         figure.axes[0].set_ylabel('test accuracy (chance .5)')
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #84f61a77
+# %% ../../nbs/07_figures/02_plots.ipynb #7be1d0e0
 def _draw_layers(axes, table, column, offset, **style):
     "A bar for each layer, with the range over seeds."
     layers = table.groupby('layer')[column].agg(['mean', 'min', 'max'])
@@ -558,7 +573,7 @@ def _draw_layers(axes, table, column, offset, **style):
     axes.bar(x, layers['mean'], yerr=whiskers, error_kw=whisker_style, edgecolor='w', **style)
     axes.set(xlabel='residual stream after block', xticks=layers.index)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #84f61a77
 def layer_sweep(
     results: pd.DataFrame,  # from `load_results`
 ) -> plt.Figure:
@@ -568,16 +583,16 @@ def layer_sweep(
     with plt.rc_context(FIGURE_STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout='constrained')
         style = dict(width=0.38, color=PALETTE['baseline'])
+        hatched = dict(label='clamps in units of each feature', hatch='///')
         _draw_layers(left, scores, 'raw', -0.2, label='clamps in raw units', **style)
-        style |= dict(label='clamps in units of each feature', hatch='///')
-        _draw_layers(left, scores, 'scale', 0.2, **style)
+        _draw_layers(left, scores, 'scale', 0.2, **style, **hatched)
         _draw_layers(right, probes, 'found', 0, width=0.6, color=PALETTE['knowledge_aware'])
         left.set(ylabel='unlearning score, plain SAE\n(calibration questions)', ylim=(0, 0.1))
         left.legend(fontsize=7)
         right.set(ylabel='forget prompts found\nat 1 % of retain prompts', ylim=(0, 1))
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #72f7e149
+# %% ../../nbs/07_figures/02_plots.ipynb #39e5e8fb
 def _draw_matrix(axes, mi, norm, when):
     "One matrix, its groups ordered by their mean MI."
     order = np.argsort(-mi.sum(0))
@@ -588,7 +603,7 @@ def _draw_matrix(axes, mi, norm, when):
     axes.set(title=title, xlabel='group', ylabel='group')
     return image
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #72f7e149
 def group_matrix(
     results: pd.DataFrame,  # from `load_results`
 ) -> plt.Figure:
@@ -604,13 +619,13 @@ def group_matrix(
         figure.colorbar(image, ax=panels, label='MI (nats)', shrink=0.8)
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #b3303126
+# %% ../../nbs/07_figures/02_plots.ipynb #e12b5c89
 def _adapted(results, run):
     "The results of a run whose groups changed."
     saved = [load_json(file) for file in results[results.run == run].file]
     return [result for result in saved if result.get('events')]
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #b3303126
 def _draw_sizes(axes, history, result, color):
     "Sizes of all groups against the training step, with merges and splits."
     n_groups = history.assignment.max() + 1
@@ -628,7 +643,7 @@ def _draw_sizes(axes, history, result, color):
     axes.legend(handles, list(line_styles), fontsize=7, loc='upper left')
     axes.set(xlabel='training step', ylabel='features in a group')
 
-# %% ../../nbs/07_figures/02_plots.ipynb #9bb3e002
+# %% ../../nbs/07_figures/02_plots.ipynb #cd255f4f
 def _draw_flow(axes, history):
     "Features by starting and final group."
     start, end = history.assignment[0], history.assignment[-1]
@@ -639,7 +654,7 @@ def _draw_flow(axes, history):
     axes.set(xlabel='group at the end', ylabel='group at the start')
     return image
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #9bb3e002
 def group_flows(
     results: pd.DataFrame,  # from `load_results`
     run: str = 'optimized_groups',  # the first of its seeds whose groups adapt is drawn
@@ -752,14 +767,14 @@ _NEEDED_FILES = dict(  # beside the results
     group_matrix=('mi_matrices.json',),
 )
 
-# %% ../../nbs/07_figures/02_plots.ipynb #6b183dfe
+# %% ../../nbs/07_figures/02_plots.ipynb #0a786c5f
 def _can_draw(results, name):
     "Whether the results hold what a figure needs."
     if name == 'group_flows':
         return bool(_adapted(results, 'optimized_groups'))
     return all(_beside(results, file).exists() for file in _NEEDED_FILES.get(name, ()))
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #0dde1e21
 def _further_runs(results, name):
     "The runs of a figure's second part."
     runs = [run for run in _drawn_runs(results, RUNS) if run not in MAIN_RUNS]
@@ -767,7 +782,7 @@ def _further_runs(results, name):
         return [run for run in runs if not RUNS[run].saelens]
     return runs
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #6b183dfe
 def figure_calls(
     results: pd.DataFrame,  # from `load_results`
 ) -> dict:  # file name without its ending → function without arguments that draws it

@@ -33,7 +33,7 @@ from ..sae.sae import SAE, SAEConfig, load_groups
 from ..training.config import TrainConfig
 from ..training.trainer import train_sae
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #538e0b38
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #004aa784
 class InspectedRun(NamedTuple):
     "A trained run."
 
@@ -45,7 +45,7 @@ class InspectedRun(NamedTuple):
     layer: int  # the SAE reads the residual stream after this block
     steps: int  # of training
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #538e0b38
 def _load_run(result, sae_folder, group_size):
     "The run of a result file whose SAE is in `sae_folder`."
     sae = SAE.load(sae_folder)
@@ -78,7 +78,7 @@ def open_run(
         f'train it with sib_run --run {run} --seed {seed}, or use short_run()'
     )
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #aad0320c
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #268deff1
 _SHORT_BATCH = 1024  # tokens a step
 
 
@@ -93,14 +93,14 @@ def _short_store(model, bench, n_texts, seed):
     size = dict(batch_size=_SHORT_BATCH, seed=seed)
     return ActivationStore(model, texts, is_forget, bench.layer, **size)
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #aad0320c
 def _short_config(steps, seed):
     "The configuration of `optimized_groups` with five checks of the groups."
     options = SHARED['train'] | preset('optimized_groups').train
     options |= dict(steps=steps, adapt_every=max(1, steps // 5), batch_size=_SHORT_BATCH)
     return TrainConfig(**options, seed=seed)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #16b7e51d
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #13152d06
 def _train_short(model, bench, steps, n_texts, seed):
     "A trained SAE with its groups and events."
     store = _short_store(model, bench, n_texts, seed)
@@ -109,7 +109,7 @@ def _train_short(model, bench, steps, n_texts, seed):
     groups = Groups.contiguous(sae.cfg.d_sae, preset('optimized_groups').group_size)
     return train_sae(sae, store, _short_config(steps, seed), groups, progress=False)
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #16b7e51d
 def short_run(
     model,  # from `load_model`
     steps: int = 200,  # of training
@@ -134,7 +134,7 @@ def short_run(
         save_json(folder / f'{name}.json', result)
     return open_run('optimized_groups', seed, folder)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #e993f4f9
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #fafed4cc
 class GroupHistory(NamedTuple):
     "The partition over training time."
 
@@ -145,7 +145,7 @@ class GroupHistory(NamedTuple):
     # mi_after (mean over pairs of groups, nats)
     events: pd.DataFrame
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #e993f4f9
 def _event_words(event, before, after):
     "One event in words; `before` and `after` are the names of the groups."
     sources = [before[i] for i in event['groups'] if i < len(before)]
@@ -155,7 +155,7 @@ def _event_words(event, before, after):
         return f'{sources[0]} → {results[0]}'
     return f'{sign.join(sources)} → {" , ".join(results)}'
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #1914be5d
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #1d915843
 def _replay_merge(groups, names, event):
     "Merge two groups; the last group takes the freed number."
     kept = groups.merge(*event['groups'])
@@ -166,7 +166,7 @@ def _replay_merge(groups, names, event):
         names[freed] = last_name
     names[kept] = merged_name
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #1914be5d
 def _replay_split(groups, names, event):
     "Split a group; the moved features get a new number."
     group = event['groups'][0]
@@ -177,7 +177,7 @@ def _replay_split(groups, names, event):
     names[group] = stem + 'a'
     names.append(stem + 'b')
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #48335f16
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #75597369
 def _replay_event(groups, names, event):
     "Change groups and names as the event did."
     if event['kind'] == 'merge':
@@ -187,7 +187,7 @@ def _replay_event(groups, names, event):
     else:
         groups.reassign(torch.as_tensor(event['features']), event['groups'][1])
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #48335f16
 def _event_row(event, what, n_groups):
     return dict(
         step=event['step'],
@@ -199,6 +199,17 @@ def _event_row(event, what, n_groups):
         n_groups=n_groups,
         mi_after=event.get('mi_after'),
     )
+
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #126713a7
+def _replay_or_refuse(groups, names, event, number):
+    "`_replay_event`, with a message that names the event if it fails."
+    try:
+        _replay_event(groups, names, event)
+    except (SIBError, IndexError) as error:
+        raise SIBError(
+            f'event {number} ({event["kind"]} at step {event["step"]}) does not fit the '
+            f'partition: {error}; the log belongs to another run'
+        ) from None
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #67a9896e
 _EVENT_COLUMNS = ['step', 'kind', 'moved', 'what', 'nats', 'p', 'n_groups', 'mi_after']
@@ -215,13 +226,7 @@ def replay(
     rows = []
     for i, event in enumerate(events):
         before = list(names)
-        try:
-            _replay_event(groups, names, event)
-        except (SIBError, IndexError) as error:
-            raise SIBError(
-                f'event {i} ({event["kind"]} at step {event["step"]}) does not fit the partition: '
-                f'{error}; the log belongs to another run'
-            ) from None
+        _replay_or_refuse(groups, names, event, i)
         snapshots[event['step']] = groups.assignment, list(names)
         rows.append(_event_row(event, _event_words(event, before, names), groups.n_groups))
     assignment = np.stack([assigned.numpy() for assigned, _ in snapshots.values()])
@@ -243,7 +248,7 @@ def flow(
     columns = [names[j] for j in order]
     return pd.DataFrame(counts[:, order], index=history.names[0], columns=columns)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #c87f5d40
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #823edb2f
 def _draw_flow(figure, counts, step):
     "The matrix of `flow`."
     axes = figure.subplots()
@@ -258,7 +263,7 @@ def _draw_flow(figure, counts, step):
     )
     figure.colorbar(image, ax=axes, label='features', shrink=0.8)
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #c87f5d40
 def _draw_course(axes, values, step, label):
     "A quantity over training time, with the present step marked."
     color = sns.color_palette('colorblind')[1]
@@ -304,7 +309,7 @@ def changes(
     ranked = ranked.sort_values(['rank', 'moved'], ascending=[True, False], kind='stable')
     return ranked.iloc[:n][['kind', 'what', 'moved', 'nats', 'p']]
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #0d93cc55
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #a6702c6f
 class TextIndex(NamedTuple):
     "Activations of every feature on a set of texts."
 
@@ -313,19 +318,19 @@ class TextIndex(NamedTuple):
     domain: np.ndarray  # of each text
     pieces: np.ndarray  # each token as it is printed, `(tokens,)`
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #836015e6
 def _encode_sparse(sae, x):
     "Latents of some tokens as a sparse matrix."
     latents = sae.encode(x.to(sae.W_enc.device, sae.W_enc.dtype))
     return csr_matrix(latents.cpu().float().numpy())
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #0d93cc55
 def _printed(tokenizer, tokens):
     "Tokens with blanks in place of the tokenizers' signs for them."
     pieces = tokenizer.convert_ids_to_tokens(tokens.tolist())
     return np.array([piece.replace('▁', ' ').replace('Ġ', ' ') for piece in pieces])
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #f68dc924
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #2749374d
 @torch.no_grad()
 @fast_products()
 def index_texts(
@@ -341,7 +346,7 @@ def index_texts(
     pieces = _printed(model.tokenizer, residuals.token)
     return TextIndex(z, residuals.doc.numpy(), np.asarray(domains), pieces)
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #f68dc924
 def domain_texts(
     bench,  # a `Benchmark`
     n: int = 240,  # texts a domain, at most
@@ -353,7 +358,7 @@ def domain_texts(
     texts = texts.groupby('domain', sort=False).head(n)
     return texts.text.tolist(), texts.domain.tolist()
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #797c9352
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #0ea4f83f
 def domain_rates(
     index: TextIndex,
     features,  # their numbers
@@ -365,7 +370,7 @@ def domain_rates(
     rates.columns = ['tokens', 'fires']
     return rates.assign(share=rates.fires / max(rates.fires.sum(), 1e-12)).reset_index()
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #797c9352
 def _lean(rates, forget):
     "log₂ ratio of the rate on the forget domains to that on the others."
     is_forget = rates.domain.isin(forget)
@@ -414,7 +419,7 @@ def top_texts(
         found.append(text)
     return found
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #07e3e7f1
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #dab48a6c
 def _shaded_token(piece, value, top):
     "A token as HTML, shaded in proportion to its activation."
     text = html.escape(piece)
@@ -423,7 +428,7 @@ def _shaded_token(piece, value, top):
     color = f'rgba(222,143,5,{value / top:.2f})'
     return f'<span style="background:{color}" title="{value:.2f}">{text}</span>'
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #07e3e7f1
 def shaded_texts(
     texts: list,  # from `top_texts`
 ) -> str:  # HTML
@@ -438,7 +443,7 @@ def shaded_texts(
         rows.append(f'<tr>{head}<td style="text-align:left">{tokens}</td></tr>')
     return f'<table class="sib-texts">{"".join(rows)}</table>'
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #b65da767
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #dbdaaab4
 def _feature_row(index, feature, n_tokens):
     "The row of one feature."
     column = index.z[:, [feature]]
@@ -456,7 +461,7 @@ def _feature_row(index, feature, n_tokens):
         tokens=' · '.join(piece.strip() for piece in by_piece.index[:n_tokens]),
     )
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #b65da767
 def feature_table(
     index: TextIndex,
     features,  # their numbers
@@ -466,7 +471,7 @@ def feature_table(
     rows = [_feature_row(index, feature, n_tokens) for feature in np.asarray(features).tolist()]
     return pd.DataFrame(rows).sort_values('fires', ascending=False, ignore_index=True)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #860b938a
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #0ae33dea
 class GroupMI(NamedTuple):
     "Mutual information between groups."
 
@@ -474,14 +479,14 @@ class GroupMI(NamedTuple):
     entropy: np.ndarray  # of each group's activity level, nats, `(n_groups,)`
     null: float  # 99th percentile over the pairs of shuffled groups, nats
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #1c9c8131
 def _group_information(active, groups):
     "The estimate for all tokens together."
     window = SlidingWindowMI(groups, len(active))
     window.update(active.float())
     return window
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #860b938a
 def _shuffle_groups(active, groups, generator):
     "The tokens of each group in an order of their own."
     shuffled = active.clone()
@@ -491,7 +496,7 @@ def _shuffle_groups(active, groups, generator):
         shuffled[:, members] = active[order][:, members]
     return shuffled
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #c4d040fa
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #68212418
 def mi_between(
     index: TextIndex,
     groups: Groups,
@@ -510,7 +515,7 @@ def mi_between(
         window.mi().numpy(), window.entropies().numpy(), float(np.quantile(null, 0.99))
     )
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #c4d040fa
 def neighbours(
     mi: GroupMI,  # from `mi_between`
     group: int,

@@ -79,11 +79,11 @@ def _result_row(result, file):
         **result['metrics'],
     )
 
-# %% ../../nbs/07_figures/01_tables.ipynb #f7fa137a
+# %% ../../nbs/07_figures/01_tables.ipynb #c4d23e0f
 def _results_folder(folder):
     return Path(folder or data_dir() / 'results')
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #f7fa137a
 def load_results(
     folder=None,  # default `data/results`
 ) -> pd.DataFrame:  # one row a run and seed, in the order of `RUNS`
@@ -101,7 +101,7 @@ def load_results(
     order = results.assign(place=place).sort_values(['place', 'seed']).index
     return results.loc[order].reset_index(drop=True)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #33564feb
+# %% ../../nbs/07_figures/01_tables.ipynb #02ff0f4e
 def _read_history(file):
     "The rows of one training history."
     try:
@@ -112,7 +112,7 @@ def _read_history(file):
             'run it again with sib_run --force'
         ) from None
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #33564feb
 def load_histories(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # one row a logged step, with `run`, `title`, `seed`
@@ -124,7 +124,7 @@ def load_histories(
         histories.append(pd.DataFrame(rows).assign(**labels))
     return pd.concat(histories, ignore_index=True)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #bfad3c29
+# %% ../../nbs/07_figures/01_tables.ipynb #882a921b
 def _example_history(rng, place):
     "A hundred logged steps; `place` is the run's number."
     return [
@@ -138,7 +138,7 @@ def _example_history(rng, place):
         for step in np.arange(1, 101) * 15
     ]
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #bfad3c29
 def _example_intervention(method, place, number):
     return dict(
         method=method,
@@ -205,7 +205,7 @@ def example_results(
             save_json(folder / f'{name}-s{seed}.json', result)
     return load_results(folder)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #31007c6e
+# %% ../../nbs/07_figures/01_tables.ipynb #054cdea4
 def _score_cell(values, low, high):
     "'mean [low, high]' of Series with an entry a seed."
     if len(values) == 1:
@@ -214,7 +214,7 @@ def _score_cell(values, low, high):
         bounds = values.min(), values.max()
     return f'{values.mean():.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]'
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #31007c6e
 def _plain_cell(values, digits):
     "The same of a Series without intervals of its own."
     numbers = (values.mean(), values.min(), values.max())
@@ -259,7 +259,7 @@ def quality(
         rows.append(row)
     return pd.DataFrame(rows)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #31007c6f
+# %% ../../nbs/07_figures/01_tables.ipynb #9fcc7e1b
 def intervention_table(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # one row a run, seed and method
@@ -270,7 +270,7 @@ def intervention_table(
             rows.append(dict(record, run=result.run, title=result.title, seed=result.seed))
     return pd.DataFrame(rows)
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #31007c6f
 def _status_words(seeds):
     "Every status that is not `ok`, with its number of seeds."
     counts = seeds.status[seeds.status != 'ok'].value_counts()
@@ -291,13 +291,13 @@ def intervention_overview(
         cells.setdefault(title, {})[method] = text
     return pd.DataFrame(cells)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #736424bf
+# %% ../../nbs/07_figures/01_tables.ipynb #35273077
 def _method_words(methods):
     "Names of methods, with their number of seeds where it is more than one."
     counts = methods.value_counts()
     return ', '.join(f'{name} {count}×' if count > 1 else name for name, count in counts.items())
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #736424bf
 def best_by_run(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # one row a run, for reading
@@ -337,7 +337,7 @@ def _baseline_rows(file):
         rows.append(row)
     return rows
 
-# %% ../../nbs/07_figures/01_tables.ipynb #b1a5c80a
+# %% ../../nbs/07_figures/01_tables.ipynb #a8af7382
 def _retrained_row(file):
     "The model that was trained from scratch without the forget domain."
     gold = load_json(file)
@@ -351,7 +351,7 @@ def _retrained_row(file):
         'retained': f'{gold["retain_held"]:.3f}',
     }
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #b1a5c80a
 def without_sae(
     folder=None,  # default `data/results`
 ) -> pd.DataFrame:  # rows like those of `best_by_run`
@@ -364,7 +364,7 @@ def without_sae(
         rows.append(_retrained_row(folder / 'gold_standard.json'))
     return pd.DataFrame(rows)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #0dbc2dec
+# %% ../../nbs/07_figures/01_tables.ipynb #cd2b331c
 def _attack_cell(mean, interval):
     "`mean` is a row over seeds; `interval` the row of its first seed."
     if mean.seeds > 1:
@@ -376,7 +376,7 @@ def _attack_cell(mean, interval):
         return text
     return f'{text} broken' + (f' {mean.broken}/{mean.seeds}' if mean.seeds > 1 else '')
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #0dbc2dec
 def _column_names(table):
     "Evaluated models with their number of seeds."
     names = {}
