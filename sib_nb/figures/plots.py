@@ -269,9 +269,9 @@ def _event_steps(results, name):
 # %% ../../nbs/07_figures/02_plots.ipynb #04d7a490
 def _draw_events(axes, results, names):
     "A row of ticks for each run with events."
-    adapting = [name for name in names if _event_steps(results, name)]
-    for row, name in enumerate(adapting):
-        steps = _event_steps(results, name)
+    all_steps = {name: _event_steps(results, name) for name in names}
+    adapting = {name: steps for name, steps in all_steps.items() if steps}
+    for row, (name, steps) in enumerate(adapting.items()):
         heights = [0.02 + 0.03 * row] * len(steps)
         transform = axes.get_xaxis_transform()
         axes.plot(steps, heights, '|', color=PALETTE[name], transform=transform)
