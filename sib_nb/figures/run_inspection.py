@@ -152,7 +152,7 @@ def _event_words(event, before, after):
     results = [after[i] for i in event['result'] if i < len(after)]
     sign = dict(merge=' + ', split=' → ').get(event['kind'])
     if sign is None:
-        return f'{sources[0]} → {results[0]}'
+        return f'{sources[0]} → {sources[1]}'
     return f'{sign.join(sources)} → {" , ".join(results)}'
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #1d915843
