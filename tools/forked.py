@@ -28,7 +28,8 @@ matplotlib.pyplot seaborn sklearn.cluster sklearn.linear_model sklearn.metrics s
 transformers.models.gemma2.modeling_gemma2 tokenizers datasets
 sae_lens sae_lens.synthetic transformer_lens
 sae_bench.evals.unlearning.eval_output sae_bench.evals.sparse_probing.eval_output
-nbdev.test nbdev.showdoc fastcore.test ipywidgets hypothesis tqdm.auto ipykernel.kernelapp
+nbdev.test nbdev.showdoc fastcore.test ipywidgets hypothesis tqdm.auto
+ipykernel.kernelapp nbclient nbformat jupyter_client.provisioning.local_provisioner
 '''.split()
 PRELOAD_FROM = 4  # with fewer notebooks, each imports only what it needs
 ENVIRONMENT = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1',
@@ -140,7 +141,7 @@ def preload():
 
 def stop(*_):
     "A signal handler; the jobs are killed on the way out."
-    sys.exit(143)
+    sys.exit('stopped by a signal')
 
 
 def run_jobs(jobs, n_workers: int):

@@ -73,6 +73,8 @@ def become_kernel(reader: int, folder: Path):
             sys.path[:] = [folder for folder in sys.path if folder != tools]
             sys.argv = ['ipykernel_launcher', '-f', connection_file,
                         f'--IPKernelApp.parent_handle={os.getppid()}']
+            if 'matplotlib' in sys.modules:  # imported for another backend than a kernel's
+                sys.argv.append('--matplotlib=inline')
             from ipykernel import kernelapp
             kernelapp.launch_new_instance()
     except SystemExit:
