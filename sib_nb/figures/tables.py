@@ -380,7 +380,7 @@ def _attack_cell(mean, interval):
 def _column_names(table):
     "Evaluated models with their number of seeds."
     names = {}
-    for name, rows in table.groupby('answerer', sort=False):
+    for name, rows in table.groupby('evaluated', sort=False):
         seeds = rows.seeds.max()
         names[name] = f'{name} ({seeds} seeds)' if seeds > 1 else name
     return names
@@ -396,14 +396,14 @@ def attack_overview(
     if not file.exists():
         return pd.DataFrame()
     single = attack_table(load_json(file)['rows'])
-    first = single.drop_duplicates(['answerer', 'attack']).set_index(['answerer', 'attack'])
+    first = single.drop_duplicates(['evaluated', 'attack']).set_index(['evaluated', 'attack'])
     table = over_seeds(single)
     table['cell'] = [
-        _attack_cell(row, None if row.seeds > 1 else first.loc[row.answerer, row.attack])
+        _attack_cell(row, None if row.seeds > 1 else first.loc[row.evaluated, row.attack])
         for row in table.itertuples()
     ]
     names = _column_names(table)
-    wide = table.pivot(index='attack', columns='answerer', values='cell')
+    wide = table.pivot(index='attack', columns='evaluated', values='cell')
     wide = wide.loc[list(dict.fromkeys(table.attack)), list(names)]
     return wide.rename(columns=names).fillna('–').reset_index()
 
