@@ -37,7 +37,7 @@ def _json_document(line, place):
         )
     return {key: row[key] for key in ('text', 'entity') if key in row}
 
-# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #db2dffca
+# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #71ccc9e8
 def _documents(file):
     "Documents of one file."
     try:
@@ -52,7 +52,7 @@ def _documents(file):
             documents.append(_json_document(line, f'{file}, line {number}'))
     return documents
 
-
+# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #db2dffca
 def _text_files(folder):
     "The files of one side, in alphabetical order."
     return sorted(file for file in folder.glob('*') if file.suffix in ('.txt', '.jsonl'))
@@ -77,10 +77,10 @@ def own_texts(
         )
     return documents
 
-# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #0da437c3
+# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #5f7c17c1
 COLUMNS = ('question', *LETTERS, 'answer', 'subject', 'split')
 
-
+# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #0da437c3
 def _check_question(row, place):
     "Refuse a row with an empty cell, equal options, or an unknown answer or split."
     empty = [column for column in COLUMNS if not (row[column] or '').strip()]
@@ -198,7 +198,7 @@ def _register(texts, questions, name, questions_name):
         OWN[f'{questions_name}-{side}'] = Dataset.from_list(questions[side])
         OWN[f'{name}-{side}-texts'] = _corpus(texts[side], side, with_entities)
 
-# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #fea25e78
+# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #c2689e21
 def _read_folder(folder, least):
     "Texts and questions by side, checked."
     if not folder.is_dir():
@@ -211,7 +211,7 @@ def _read_folder(folder, least):
     _check_size(folder, 'texts', texts, least[1])
     return texts, questions
 
-
+# %% ../../nbs/06_experiments/05_custom_benchmark.ipynb #fea25e78
 def _names(folder):
     "Names of the benchmark and of its questions."
     table = folder / 'questions.csv'

@@ -28,13 +28,13 @@ from ..language_model.multiple_choice import Hooked, collate, training_sequences
 from ..unlearning.baselines import sequence_logprobs
 from ..unlearning.score import hook_layer, sae_config
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #b9066403
+# %% ../../nbs/06_experiments/01_probing.ipynb #f523b5e5
 def _split_entities(entities, test_share, generator):
     "Whether each text is about an entity of the test side."
     names = generator.permutation(np.unique(entities))
     return np.isin(entities, names[: round(len(names) * test_share)])
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #b9066403
 def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}

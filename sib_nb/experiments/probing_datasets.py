@@ -120,7 +120,7 @@ def _from_tables(place, spec, sizes, seed, cache_dir):
         samples.append(_sample(parts, spec, n_texts, seed, what))
     return samples
 
-# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #ad1284e6
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #2b4d83e2
 _PAIRS = dict(en='en-fr', fr='fr-it', de='de-en', es='es-fr', nl='nl-pt')  # Europarl's folders
 
 
@@ -131,7 +131,7 @@ def _stream(place, *config, cache_dir, **options):
     options |= dict(split='train', streaming=True, cache_dir=cache_dir)
     return datasets.load_dataset(place, *config, **options)
 
-
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #ad1284e6
 def _europarl(place, languages, n_texts, cache_dir):
     "The first sentences of each language."
     texts = {}
@@ -249,14 +249,14 @@ def _amazon_rows(split, n_each, n_words):
         rows.append(dict(text=text, category=category, rating=rating))
     return rows
 
-# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #4a908c61
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #f15724b0
 def _news_rows(split, n_each, n_words):
     rows = []
     for label, i in product(range(4), range(n_each)):
         rows.append(dict(text=_random_text('news', split, label, i, n_words=n_words), label=label))
     return rows
 
-
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #4a908c61
 def _copy_news(folder, rows, split):
     "The news have named classes."
     import datasets

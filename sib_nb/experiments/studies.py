@@ -65,7 +65,7 @@ def start_worker(
     torch.set_num_threads(threads)
     BENCHMARKS.update({name: Benchmark(*fields) for name, fields in benchmarks.items()})
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #d6de3d8a
+# %% ../../nbs/06_experiments/06_studies.ipynb #77c84cf2
 @functools.lru_cache(maxsize=1)
 def cached_model(
     name: str,  # for `load_model`
@@ -73,7 +73,7 @@ def cached_model(
     "The model of a worker process; the last one is kept."
     return load_model(name)
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #d6de3d8a
 def run_in_worker(
     name: str,  # a key of `RUNS`
     seed: int,
@@ -162,7 +162,7 @@ def run_study(
         raise SIBError(f'{len(failed)} of {len(todo)} runs failed; ' + '; '.join(lines))
     return [done[one] for one in todo]
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #60c14a88
+# %% ../../nbs/06_experiments/06_studies.ipynb #5274a293
 class Beginnings(NamedTuple):
     "Last tokens, before the answer, of the beginnings of statements about calibration entities."
 
@@ -171,7 +171,7 @@ class Beginnings(NamedTuple):
     kind: list  # of statement
     aside: torch.Tensor  # True for a quarter of the entities: nothing is learned from them, `(n,)`
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #60c14a88
 def _keys(entities):
     return [f'{entity["domain"]}/{entity["name"]}' for entity in entities]
 

@@ -147,14 +147,14 @@ class Sampler:
         self.newline, self.dot, self.end_of_turn = to_id(['\n', '.', '<end_of_turn>'])
         self.yes, self.no = to_id(['<0x59>', '<0x4E>'])
 
-# %% ../../nbs/01_language_model/08_minigemma.ipynb #00bf82ca
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #1a381d99
 class _Question(NamedTuple):
     domain: str
     text: str
     choices: list  # four strings
     answer: int  # position of the right one
 
-
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #00bf82ca
 @patch
 def _wording(self: Sampler, question_kind, entity):
     "A question in one of the wordings of training."

@@ -44,7 +44,7 @@ class SparseLatents:
     def __matmul__(self, W):
         return _Product.apply(self.values, W, self, None)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #e2a6633f
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #2fbc5bd7
 @patch(as_prop=True)
 def device(self: SparseLatents):
     return self.values.device
@@ -54,7 +54,7 @@ def device(self: SparseLatents):
 def dtype(self: SparseLatents):
     return self.values.dtype
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #e2a6633f
 @patch
 def by_feature(self: SparseLatents):
     "Offsets by latent, the token of each entry, and its number in the order of tokens."

@@ -312,14 +312,14 @@ def trainer(
     kind = DataParallel if job.split == 'tokens' else Sharded
     return kind(sae, store, job.config(), groups, out)
 
-# %% ../../nbs/04_training/08_jobs.ipynb #db82c9e0
+# %% ../../nbs/04_training/08_jobs.ipynb #b1ba11a7
 def _option_value(text):
     for read in (json.loads, float):
         with contextlib.suppress(ValueError):
             return read(text)
     return text
 
-
+# %% ../../nbs/04_training/08_jobs.ipynb #db82c9e0
 def _option_dict(pairs):
     "Options from a list of NAME=VALUE."
     options = {}

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNTRAINED_WORDINGS', 'NEW_WORDINGS', 'CYCLIC_ORDERS', 'CLOZE', 'PARTS', 'ATTACKS', 'Material', 'material', 'Answers',
-           'calibration_error', 'measure', 'ask_prompts', 'ask_questions', 'document_loss', 'reword',
+           'calibration_error', 'summarise_answers', 'ask_prompts', 'ask_questions', 'document_loss', 'reword',
            'untrained_wording', 'new_wordings', 'few_shot', 'with_examples', 'ask_in_orders', 'vote', 'option_orders',
            'majority_vote', 'cloze_sequences', 'cloze', 'SAEEdit', 'edited', 'with_part', 'round_weights',
            'relearning_data', 'relearn', 'relearning', 'Attack', 'run_attack', 'attack_status', 'attack_table',
@@ -182,7 +182,7 @@ def calibration_error(
     return float(total / len(confidence))
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #ae51d862
-def measure(
+def summarise_answers(
     answers: Answers,
     side: str,  # name of the numbers: 'forget' or 'retain'
     n_boot: int = 1000,  # resamples for the interval
@@ -321,10 +321,10 @@ def with_examples(
 
     return ask
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #aab53491
+# %% ../../nbs/05_unlearning/07_audit.ipynb #e8991faa
 CYCLIC_ORDERS = [(0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2)]
 
-
+# %% ../../nbs/05_unlearning/07_audit.ipynb #aab53491
 def ask_in_orders(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
@@ -428,10 +428,10 @@ def cloze(
     answers = np.array([row['answer'] for row in rows])
     return Answers(means.reshape(-1, 4), answers, entity_keys(rows))
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #a5a282c0
+# %% ../../nbs/05_unlearning/07_audit.ipynb #ecb1111d
 PARTS = ('edit', 'edit, no error', 'no edit, no error', 'error only')
 
-
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a5a282c0
 class SAEEdit:
     "An intervention as an edit for `Hooked`, with or without parts of the residual stream."
 
@@ -648,7 +648,7 @@ ATTACKS = {
 # %% ../../nbs/05_unlearning/07_audit.ipynb #df1fee05
 def _side_effects(evaluated, material):
     "Accuracy on never-known questions, and the loss of documents."
-    accuracy = measure(ask_questions(evaluated, material.never_known), 'never', 1)['never']
+    accuracy = summarise_answers(ask_questions(evaluated, material.never_known), 'never', 1)['never']
     tokenizer = _language_model(evaluated).tokenizer
     loss = None  # losses over other tokens cannot be compared
     if tokenizer.get_vocab() == material.vocabulary:
@@ -662,7 +662,7 @@ def run_attack(
     material: Material,
     seed: int = 0,  # of changes that draw
     n_boot: int = 1000,  # resamples for the intervals
-) -> dict:  # see `measure`; never and loss where the model is changed; seconds. {}: not applicable
+) -> dict:  # see `summarise_answers`; never and loss where the model is changed; seconds. {}: not applicable
     "Make one attack, and measure the answers of both sides."
     began = time.time()
     if attack.change:
@@ -672,7 +672,7 @@ def run_attack(
     row = {}
     for side in ('forget', 'retain'):
         answers = attack.ask(evaluated, getattr(material, side), material)
-        row |= measure(answers, side, n_boot)
+        row |= summarise_answers(answers, side, n_boot)
     if attack.change or attack.ask is ask_questions:
         row |= _side_effects(evaluated, material)
     return dict(row, seconds=time.time() - began)
