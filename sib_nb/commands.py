@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fastcore.script import anno_parser
 
-# %% ../nbs/09_commands.ipynb #21ef560a
+# %% ../nbs/09_commands.ipynb #0d8f82e5
 def with_underscores(
     argv: list,  # words of a command line
 ) -> list:
@@ -27,7 +27,7 @@ def with_underscores(
         words.append(name + equals + value)
     return words
 
-
+# %% ../nbs/09_commands.ipynb #21ef560a
 def parsed(
     function,  # its parameters become options, their comments the help
     name: str,  # of the command
@@ -79,7 +79,7 @@ def run_options(
 ):
     "Train a sparse autoencoder, evaluate it, and write one result file."
 
-# %% ../nbs/09_commands.ipynb #c295d033
+# %% ../nbs/09_commands.ipynb #3e15036f
 def list_runs():
     "Print the names of runs, studies and benchmarks."
     from sib_nb.experiments.presets import RUNS
@@ -92,7 +92,7 @@ def list_runs():
     print('\nstudies:', ', '.join(STUDIES))
     print('benchmarks:', ', '.join(BENCHMARKS))
 
-
+# %% ../nbs/09_commands.ipynb #c295d033
 def benchmark_name(
     forget: str,  # a key of `BENCHMARKS`, or a folder of one's own
 ) -> str:  # a key of `BENCHMARKS`
@@ -111,7 +111,7 @@ def benchmark_name(
 
     return own_benchmark(forget)
 
-# %% ../nbs/09_commands.ipynb #2a05bffa
+# %% ../nbs/09_commands.ipynb #b5372792
 RUN_OPTIONS = (  # options that are passed on to `run` where they are given
     'layer',
     'steps',
@@ -123,7 +123,7 @@ RUN_OPTIONS = (  # options that are passed on to `run` where they are given
     'tensorboard',
 )
 
-
+# %% ../nbs/09_commands.ipynb #2a05bffa
 def execute(
     options: dict,  # of `run_options`
 ):
@@ -144,7 +144,7 @@ def execute(
     else:
         raise SIBError('name a run with --run, or all of them with --study quick; --list shows them')
 
-# %% ../nbs/09_commands.ipynb #d5e1464c
+# %% ../nbs/09_commands.ipynb #93baa335
 def quiet_libraries():
     "No warnings and bars of other libraries; our own failures are errors."
     import datasets
@@ -152,16 +152,16 @@ def quiet_libraries():
     warnings.filterwarnings('ignore')
     datasets.disable_progress_bars()
 
-
+# %% ../nbs/09_commands.ipynb #d5e1464c
 def sib_run(
     argv: list = None,  # None: the words behind the command
 ):
     "Console script `sib_run`."
     options = parsed(run_options, 'sib_run', argv)
     if options['version']:
-        from sib_nb import __version__
+        import sib_nb
 
-        print(f'sib_nb {__version__}')
+        print(f'sib_nb {sib_nb.__version__}')
         return
     if options['list']:
         list_runs()
@@ -170,7 +170,7 @@ def sib_run(
         quiet_libraries()
         execute(options)
 
-# %% ../nbs/09_commands.ipynb #6288dd75
+# %% ../nbs/09_commands.ipynb #e464ddbf
 def figure_options(
     results: str = None,  # folder with result files (default: data/results)
     out: str = None,  # folder for the figures (default: figures)
@@ -178,7 +178,7 @@ def figure_options(
 ):
     "Draw the figures from saved results."
 
-
+# %% ../nbs/09_commands.ipynb #6288dd75
 def sib_figures(
     argv: list = None,  # None: the words behind the command
 ):

@@ -29,7 +29,7 @@ def comment_at(
         above.insert(0, line.strip()[2:])
     return ' '.join(above)
 
-# %% ../nbs/00_docstrings.ipynb #8dd4e280
+# %% ../nbs/00_docstrings.ipynb #a6be5d72
 def all_arguments(
     node: ast.FunctionDef,
 ) -> list:  # `ast.arg`s in the order of the source, without self and cls
@@ -39,7 +39,7 @@ def all_arguments(
     found += [*arguments.kwonlyargs, arguments.kwarg]
     return [one for one in found if one is not None and one.arg not in ('self', 'cls')]
 
-
+# %% ../nbs/00_docstrings.ipynb #8dd4e280
 def function_comments(
     node: ast.FunctionDef,
     lines: list,  # source lines of its module
@@ -74,7 +74,7 @@ def field_comments(
             comments |= function_comments(statement, lines)
     return {name: comment for name, comment in comments.items() if comment}
 
-# %% ../nbs/00_docstrings.ipynb #aa93cf7d
+# %% ../nbs/00_docstrings.ipynb #fe166514
 def with_comments(
     doc: str,  # a docstring, or None
     comments: dict,  # {parameter: comment}
@@ -84,7 +84,7 @@ def with_comments(
     heading = inspect.cleandoc(doc) if doc else ''
     return '\n'.join([heading, '', 'Parameters:', *listed]) if listed else heading
 
-
+# %% ../nbs/00_docstrings.ipynb #aa93cf7d
 def add_comments(
     target,  # a function, class, classmethod or staticmethod; anything else is left alone
     comments: dict,  # {parameter: comment}
@@ -94,7 +94,7 @@ def add_comments(
     if comments and (inspect.isfunction(target) or inspect.isclass(target)):
         target.__doc__ = with_comments(target.__doc__, comments)
 
-# %% ../nbs/00_docstrings.ipynb #09d181a8
+# %% ../nbs/00_docstrings.ipynb #3a219768
 def patched_class(
     node: ast.FunctionDef,
 ) -> str:  # empty if the function is no patch
@@ -104,13 +104,13 @@ def patched_class(
     is_patch = 'patch' in decorators and arguments and arguments[0].annotation is not None
     return ast.unparse(arguments[0].annotation) if is_patch else ''
 
-
+# %% ../nbs/00_docstrings.ipynb #354d490f
 def describe_function(module, node: ast.FunctionDef, lines: list):
     "Add comments to a function of `module`, or to the method that it is patched onto."
     owner = getattr(module, patched_class(node) or module.__name__, module)
     add_comments(getattr(owner, node.name, None), function_comments(node, lines))
 
-
+# %% ../nbs/00_docstrings.ipynb #09d181a8
 def describe_class(module, node: ast.ClassDef, lines: list):
     "Add comments to a class of `module` and to its methods."
     owner = vars(module).get(node.name)
@@ -136,7 +136,7 @@ def describe_module(
         elif isinstance(node, ast.ClassDef):
             describe_class(module, node, lines)
 
-# %% ../nbs/00_docstrings.ipynb #d05182f9
+# %% ../nbs/00_docstrings.ipynb #4d8a4f1c
 class DescribingLoader(SourceFileLoader):
     "Loads a module, then adds the comments of its parameters to the docstrings."
 
@@ -144,7 +144,7 @@ class DescribingLoader(SourceFileLoader):
         super().exec_module(module)
         describe_module(module, self.get_data(self.path).decode())
 
-
+# %% ../nbs/00_docstrings.ipynb #d05182f9
 class DescribingFinder(MetaPathFinder):
     "Finds the modules of one package for `DescribingLoader`."
 

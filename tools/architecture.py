@@ -91,16 +91,26 @@ def is_private(name: str) -> bool:
     return name.startswith('_') and not name.startswith('__') and name not in NAMEDTUPLE
 
 
+def package_uses(source: Source, alias: str) -> list:
+    "Names of the package as a whole that a module uses, except the likes of `__version__`."
+    return [f'{source.at(node)}: uses {alias}.{node.attr} from no chapter'
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == alias
+            and not node.attr.startswith('__')]
+
+
 def order_violations(source: Source) -> list:
     "Imports of later chapters, and of the package as a whole."
     chapter = source.parts[0]
     if chapter not in CHAPTERS:
         return [f'{source.place}:1: belongs to no chapter']
     found = []
-    for node, module, name, _ in own_imports(source):
+    for node, module, name, alias in own_imports(source):
         target = (*module, name)[0]
-        if target not in CHAPTERS:
-            found.append(f'{source.at(node)}: imports {name or PACKAGE} from no chapter')
+        if not target:
+            found += package_uses(source, alias)
+        elif target not in CHAPTERS:
+            found.append(f'{source.at(node)}: imports {name} from no chapter')
         elif CHAPTERS.index(target) > CHAPTERS.index(chapter):
             found.append(f'{source.at(node)}: {chapter} imports the later {target}')
     return found
@@ -172,12 +182,14 @@ PLANTED = {  # a package with every kind of violation, and the places where they
                    "groups._split(groups.__name__)\n"
                    "def late():\n    import sib_nb.unlearning.score as score\n"
                    "    score.self._fine\n"
-                   "from sib_nb import SAE"),
+                   "from sib_nb import SAE\n"
+                   "import sib_nb\n"
+                   "print(sib_nb.__version__, sib_nb.SAE)"),
     'sae/groups.py': "from ..core import save\nclass Groups:\n    def split(self): self._fine = 1",
     'training/trainer.py': "from ..sae.sae import SAE\nfrom ..information import _secret",
     'unlearning/score.py': "import sib_nb.sae.sae\nsib_nb.sae.sae._cache",
     'flat.py': "import torch._dynamo"}
-FOUND = {'core.py': [], 'sae/sae.py': [1, 2, 3, 5, 7, 9], 'sae/groups.py': [],
+FOUND = {'core.py': [], 'sae/sae.py': [1, 2, 3, 5, 7, 9, 11], 'sae/groups.py': [],
          'training/trainer.py': [2], 'unlearning/score.py': [2], 'flat.py': [1]}
 
 

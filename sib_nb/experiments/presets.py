@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from ..core import SIBError
 from ..sae.sae import SAE
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #cfb2aa6f
+# %% ../../nbs/06_experiments/03_presets.ipynb #dda0567c
 @dataclass(frozen=True)
 class Run:
     "What makes a run different from the others."
@@ -34,7 +34,7 @@ class Run:
     expansion: int | None = None  # d_sae / d_in; None: as in `SHARED`
     saelens: dict = field(default_factory=dict)  # options of `train_saelens`; empty: our trainer
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #cfb2aa6f
 SHARED = dict(  # what all runs share
     sae=dict(activation='topk', k=16),
     train=dict(lr=1e-3, batch_size=2048, steps=600),
@@ -102,7 +102,7 @@ RUNS['feature_disentanglement'] = Run(
     ),
 )
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #1845783a
+# %% ../../nbs/06_experiments/03_presets.ipynb #34c8a6ff
 def _as_written(name, lam, lr):
     "A preset with the initial experiment's sparsity penalty and learning rate."
     adapted = RUNS[name]
@@ -114,7 +114,7 @@ def _as_written(name, lam, lr):
         expansion=1,
     )
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #1845783a
 for _name, _lam, _lr in (
     ('baseline', 0.04, 3e-4),
     ('optimized_groups', 0.04, 3e-4),
@@ -193,10 +193,10 @@ def preset(
         raise SIBError(f'no run is called {name!r}; choose from {", ".join(RUNS)}')
     return RUNS[name]
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #f706777d
+# %% ../../nbs/06_experiments/03_presets.ipynb #7d00a27d
 ARCHITECTURES = ('standard', 'topk', 'batchtopk', 'jumprelu', 'matryoshka')  # of SAELens
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #f706777d
 def _shared_saelens_options(d_in, d_sae, layer, model_name):
     "What the configurations of all architectures have in common."
     from sae_lens.saes.sae import SAEMetadata
@@ -249,7 +249,7 @@ def saelens_config(
     shared = _shared_saelens_options(d_in, d_sae, layer, model_name)
     return getattr(sae_lens, f'{config}TrainingSAEConfig')(**options, **shared)
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #141ee196
+# %% ../../nbs/06_experiments/03_presets.ipynb #e392fd9d
 class _OnlyActivations:
     "An iterator of the activations of batches, as SAELens' trainer expects it."
 
@@ -262,7 +262,7 @@ class _OnlyActivations:
     def __next__(self):
         return next(self.batches).x
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #141ee196
 @torch.no_grad()
 def _history_row(output, step, tokens, seconds):
     "What our history has of a step, from SAELens' output."
@@ -280,7 +280,7 @@ def _history_row(output, step, tokens, seconds):
         l0=(latents > 0).sum().item() / len(latents),
     )
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #30a58baa
+# %% ../../nbs/06_experiments/03_presets.ipynb #1eef5780
 def _as_ours(sae) -> SAE:
     "An SAE of SAELens' as one of ours, with decoder rows of unit length."
     import sae_lens
@@ -294,7 +294,7 @@ def _as_ours(sae) -> SAE:
         folded.save_model(Path(folder) / 'folded')
         return SAE.load(Path(folder) / 'folded')
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #30a58baa
 def _record_steps(trainer, steps, batch_size, log_every):
     "Make SAELens' trainer record a history; returns the list that it grows."
     rows = []
@@ -312,7 +312,7 @@ def _record_steps(trainer, steps, batch_size, log_every):
     trainer.step = step
     return rows
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #5ebbd43d
+# %% ../../nbs/06_experiments/03_presets.ipynb #03196c4c
 def _saelens_trainer(config, batches, steps, batch_size, lr):
     "SAELens' trainer, with its recommended schedule."
     from sae_lens.config import LoggingConfig, SAETrainerConfig
@@ -333,7 +333,7 @@ def _saelens_trainer(config, batches, steps, batch_size, lr):
     sae = get_sae_training_class(config.architecture())[0](config)
     return SAETrainer(options, sae, _OnlyActivations(batches))
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #5ebbd43d
 def _fit(trainer, progress):
     "Let SAELens train, with its bars only if wanted."
     from sae_lens.training.activation_scaler import ActivationScaler

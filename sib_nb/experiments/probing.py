@@ -28,7 +28,7 @@ from ..language_model.multiple_choice import Hooked, collate, training_sequences
 from ..unlearning.baselines import sequence_logprobs
 from ..unlearning.score import hook_layer, sae_config
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #846ede12
+# %% ../../nbs/06_experiments/01_probing.ipynb #b9066403
 def _split_entities(entities, test_share, generator):
     "Whether each text is about an entity of the test side."
     names = generator.permutation(np.unique(entities))
@@ -39,7 +39,7 @@ def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #846ede12
 def split_texts(
     texts,  # strings
     labels,  # class of each text
@@ -115,7 +115,7 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #7a828443
+# %% ../../nbs/06_experiments/01_probing.ipynb #9fad06ad
 def one_vs_rest(
     acts: dict,  # {class: `(n, d)`}, classes of equal size
     positive,  # the class to tell from all others
@@ -132,7 +132,7 @@ def one_vs_rest(
     is_positive = (torch.arange(len(both)) < len(positives)).int()
     return both[shuffle], is_positive[shuffle]
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #c3f98712
 def top_k_features(
     x,  # activations `(n, d)`
     y,  # 1 for positives, `(n,)`
@@ -142,7 +142,7 @@ def top_k_features(
     difference = (x[y == 1].mean(0) - x[y == 0].mean(0)).abs()
     return difference.argsort(descending=True)[:k].sort()[0]
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #7a828443
 def logistic_accuracy(
     x,  # training activations `(n, d)`
     y,  # their labels `(n,)`
@@ -155,7 +155,7 @@ def logistic_accuracy(
     probe = LogisticRegression(max_iter=1000).fit(x.numpy(), y.numpy())
     return float((probe.predict(x_test.numpy()) == y_test.numpy()).mean())
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #a98f23f2
+# %% ../../nbs/06_experiments/01_probing.ipynb #faff2e7a
 def _epoch(net, optimizer, x, y, batch_size):
     "One pass over the training data in random order."
     for batch in torch.randperm(len(x)).split(batch_size):
@@ -166,7 +166,7 @@ def _epoch(net, optimizer, x, y, batch_size):
         loss.backward()
         optimizer.step()
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #a98f23f2
 def full_probe_accuracy(
     x,  # training activations `(n, d)`
     y,  # their labels `(n,)`
@@ -211,7 +211,7 @@ def probe_all(
             accuracies[one] = logistic_accuracy(x[:, chosen], y, x_test[:, chosen], y_test)
     return accuracies
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #0da6118c
+# %% ../../nbs/06_experiments/01_probing.ipynb #cb14eb48
 def metric_name(
     who: str,  # 'sae' or 'llm'
     k,  # number of features, or 'all'
@@ -219,7 +219,7 @@ def metric_name(
     "SAEBench's name of an accuracy."
     return f'{who}_test_accuracy' if k == 'all' else f'{who}_top_{k}_test_accuracy'
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #0da6118c
 @dataclass
 class ProbingResult:
     "Accuracies under SAEBench's names, over all classes and for each."
@@ -250,10 +250,10 @@ class ProbingResult:
         "Write the result in SAEBench's schema."
         return save_json(path, self.to_saebench())
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #d8a58dec
+# %% ../../nbs/06_experiments/01_probing.ipynb #5a7a16af
 from fastcore.basics import patch
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #b6db71ce
 def _saebench_config(config):
     "The options under SAEBench's names."
     return dict(
@@ -269,11 +269,11 @@ def _saebench_config(config):
         k_values=config['k_values'],
     )
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #199756f4
 def _metrics_of(metrics, who):
     return {name: value for name, value in metrics.items() if name.startswith(who)}
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #d8a58dec
 @patch
 def to_saebench(self: ProbingResult) -> dict:
     "The result in SAEBench's output schema."
@@ -299,10 +299,10 @@ def to_saebench(self: ProbingResult) -> dict:
         eval_result_unstructured=details,
     )
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #89cb7ef1
+# %% ../../nbs/06_experiments/01_probing.ipynb #3cade5b2
 KS = (1, 2, 5, 10, 20, 50)  # numbers of features, as in SAEBench
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #66888921
 def _pooled_by_class(model, sae, texts, part, layer, context, progress):
     "Mean residuals and mean latents of the texts of each class: two dictionaries."
     indices = [i for of_class in part.values() for i in of_class]
@@ -312,7 +312,7 @@ def _pooled_by_class(model, sae, texts, part, layer, context, progress):
     names = list(map(str, part))
     return dict(zip(names, residuals.split(sizes))), dict(zip(names, latents.split(sizes)))
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #89cb7ef1
 def _accuracies(train, test, ks, seed, progress):
     "Accuracy by metric and class, for the raw activations and for the SAE."
     per_class = {}
@@ -365,7 +365,7 @@ def probing_eval(
     named = named_fraction(texts, labels)
     return ProbingResult(means, per_class, named, config, sae_config(sae))
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #a03043cd
+# %% ../../nbs/06_experiments/01_probing.ipynb #cce9e8bb
 def _group_mi(latents, groups):
     "Mean mutual information between two groups, in nats."
     window = SlidingWindowMI(groups, len(latents))
@@ -373,7 +373,7 @@ def _group_mi(latents, groups):
     n_groups = groups.n_groups
     return window.mi().sum().item() / (n_groups * (n_groups - 1))
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #d40b4fd9
 def _shuffled_by_group(latents, groups, seed):
     "Latents with the tokens of every group shuffled on their own."
     generator = torch.Generator().manual_seed(seed)
@@ -384,7 +384,7 @@ def _shuffled_by_group(latents, groups, seed):
         shuffled[:, members] = latents[order][:, members]
     return shuffled
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #a03043cd
 @torch.no_grad()
 def sae_metrics(
     sae,  # anything with encode, decode and W_enc
@@ -411,7 +411,7 @@ def sae_metrics(
     metrics['group_mi_null'] = _group_mi(_shuffled_by_group(latents, groups, seed), groups)
     return dict(metrics, n_groups=groups.n_groups, n_tokens=len(x))
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #8282d38e
+# %% ../../nbs/06_experiments/01_probing.ipynb #80cc24af
 def _loss_batches(lm, texts, batch_size):
     "Padded batches of similar length; at most a gigabyte of logits each."
     sequences = sorted(training_sequences(lm.tokenizer, texts), key=lambda pair: len(pair[0]))
@@ -421,7 +421,7 @@ def _loss_batches(lm, texts, batch_size):
         batches.append(collate(sequences[start : start + batch_size], lm.tokenizer, lm.device))
     return batches
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #26413cb0
 def _mean_activation(lm, batches, layer):
     "Mean residual vector over the tokens of some batches."
     parts = []
@@ -430,7 +430,7 @@ def _mean_activation(lm, batches, layer):
         parts.append(residuals[batch.mask.bool()])
     return torch.cat(parts).float().mean(0)
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #8282d38e
 def _mean_loss(model, batches):
     "Next-token loss in nats."
     total = 0

@@ -121,14 +121,14 @@ BENCHMARKS = {  # by name
     ),
 }
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #8b4e4094
+# %% ../../nbs/06_experiments/04_runs.ipynb #74112118
 def is_embedded(
     bench: Benchmark,
 ) -> bool:
     "Whether a benchmark asks the embedded questions about biology."
     return bench.forget == (FORGET_DOMAIN,)
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #8b4e4094
 def find_benchmark(
     name: str,  # a key of `BENCHMARKS`
 ) -> Benchmark:
@@ -140,7 +140,7 @@ def find_benchmark(
         )
     return BENCHMARKS[name]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #4168d57b
+# %% ../../nbs/06_experiments/04_runs.ipynb #4608c77e
 def file_slug(
     name,  # of a model, or its path
 ) -> str:
@@ -148,14 +148,14 @@ def file_slug(
     last = Path(str(name)).name
     return ''.join(c if c.isalnum() or c in '-.' else '_' for c in last)
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #5b847e31
 def _known_file(model, name):
     "Where the numbers of the known questions are kept."
     checksum = zlib.crc32(str(model.name).encode())
     file = f'{file_slug(model.name)}-{checksum:08x}-{name}.json'
     return data_dir() / 'cache' / 'right_in_all_orders' / file
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #4168d57b
 def known_questions(
     model,  # from `load_model`
     name: str,  # for `load_mcq`
@@ -188,7 +188,7 @@ def _in_proportion(parts, n, seed=0):
         rows += part.shuffle(seed=seed).select(range(n_part))
     return rows
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #e7922799
+# %% ../../nbs/06_experiments/04_runs.ipynb #617bfb71
 def evaluation_questions(
     model,  # from `load_model`
     bench: Benchmark,
@@ -201,7 +201,7 @@ def evaluation_questions(
         sides.append(_in_proportion(parts, n))
     return sides
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #e7922799
 def _all_known(names):
     "All questions about known entities of the embedded benchmark."
     rows = []
@@ -231,14 +231,14 @@ def calibration_rows(
         calibration.append(rows)
     return calibration
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #0cee685b
+# %% ../../nbs/06_experiments/04_runs.ipynb #b7ccb6bf
 def _corpus_texts(bench, corpus):
     "Documents, or passages of the first `bench.chars` characters."
     if bench.chars:
         return passages(load_corpus(corpus, split='train', max_chars=bench.chars)['text'])
     return load_corpus(corpus)['text']
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #6eebd667
 def _labelled_texts(bench, prompts):
     "Texts with label 1 (forget) or 0: corpora, then prompts of calibration questions."
     labelled = []
@@ -250,7 +250,7 @@ def _labelled_texts(bench, prompts):
             labelled += [(prompt, label) for prompt in mcq_prompts(rows)[0]]
     return labelled
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #0cee685b
 def training_texts(
     bench: Benchmark,
     prompts: bool = True,  # with prompts of calibration questions (embedded benchmark)
@@ -284,13 +284,13 @@ def initial_groups(
     others = torch.arange(d_sae - n_exempt) // size + n_exempt_groups
     return Groups(torch.cat([exempt, others]))
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #8cd3d33d
+# %% ../../nbs/06_experiments/04_runs.ipynb #21d224a9
 def _in_order(row, order):
     "A question with its options in another order."
     choices = [row['choices'][i] for i in order]
     return dict(row, choices=choices, answer=list(order).index(row['answer']))
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #811a16ca
 def _in_orders(rows, n_orders, seed):
     "Every question in `n_orders` orders, the usual one first."
     orders = [OPTION_ORDERS[0], *random.Random(seed).sample(OPTION_ORDERS[1:], n_orders - 1)]
@@ -299,14 +299,14 @@ def _in_orders(rows, n_orders, seed):
         reordered += [_in_order(row, order) for row in rows]
     return reordered
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #8cd3d33d
 def _subject_numbers(rows, forget):
     "0 for forget subjects, 1, 2, … for the others, `(n,)`."
     others = [row['subject'] for row in rows if row['subject'] not in forget]
     numbers = {subject: 1 + i for i, subject in enumerate(dict.fromkeys(others))}
     return torch.tensor([numbers.get(row['subject'], 0) for row in rows])
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #55cbf3d4
+# %% ../../nbs/06_experiments/04_runs.ipynb #28b60b30
 def _question_tokens(lm, rows, layer, forget, keep, generator):
     "For each batch: activations, subjects, and whether an answer is read off, of the kept tokens."
     subjects = _subject_numbers(rows, forget)
@@ -319,7 +319,7 @@ def _question_tokens(lm, rows, layer, forget, keep, generator):
         subject = subjects[index].to(mask.device)[:, None].expand_as(mask)
         yield residuals[kept].cpu(), subject[kept].cpu(), last[kept].cpu()
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #55cbf3d4
 def probe_data(
     lm,  # from `load_model`
     rows: list,  # questions
@@ -363,7 +363,7 @@ class KnowledgeOptions:
         orders = options.pop('orders', 1)
         return cls(rates, size, orders, options)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #ebcec9f4
+# %% ../../nbs/06_experiments/04_runs.ipynb #219d32dc
 def _knowledge_data(options, lm, bench, layer, seed, progress, n_docs):
     "Probe data of a benchmark: all calibration questions, and `n_docs` documents."
     texts, labels, *_ = training_texts(bench, prompts=False, seed=seed)
@@ -376,7 +376,7 @@ def _knowledge_data(options, lm, bench, layer, seed, progress, n_docs):
         lm, forget + retain, layer, subjects, *documents, orders, keep, seed, progress
     )
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #ebcec9f4
 def insert_probes(
     sae: SAE,  # its first latents become the probes
     options: dict,  # the `knowledge` options of a preset
@@ -404,7 +404,7 @@ def insert_probes(
     freeze_latents(sae, range(n * len(options.false_positive_rates)))
     return probe.ce
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #cff9d0ca
+# %% ../../nbs/06_experiments/04_runs.ipynb #54f86050
 _streams = {}  # the last `ActivationStore`, by model, layer and benchmark
 _held_out = {}  # the last held-out activations, with their model so that its id stays taken
 
@@ -414,7 +414,7 @@ def forget_activations():
     _streams.clear()
     _held_out.clear()
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #54d0a220
 def activation_stream(
     lm,  # from `load_model`
     layer: int,  # 0-based block
@@ -432,7 +432,7 @@ def activation_stream(
         next(_streams[key])  # extract now
     return _streams[key].reordered(cfg.seed, cfg.batch_size)
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #cff9d0ca
 def held_out_activations(
     lm,  # from `load_model`
     layer: int,  # 0-based block
@@ -446,7 +446,7 @@ def held_out_activations(
         _held_out[key] = (residuals.x.float(), lm)
     return _held_out[key][0]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #632ee4ac
+# %% ../../nbs/06_experiments/04_runs.ipynb #ee5b1d12
 def _json_copy(value):
     "A value as it is after a trip through JSON."
     return json.loads(json.dumps(value))
@@ -461,7 +461,7 @@ def _train_options(cfg):
         options.pop('amp')
     return options
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #632ee4ac
 def resolve_config(
     preset: Run,
     seed: int,
@@ -478,7 +478,7 @@ def resolve_config(
         config['saelens'] = preset.saelens
     return cfg, expansion, _json_copy(config)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #6788fc52
+# %% ../../nbs/06_experiments/04_runs.ipynb #a8490c24
 @dataclass(frozen=True)
 class ResolvedRun:
     "Everything that says what a run is."
@@ -499,7 +499,7 @@ class ResolvedRun:
         "Name of the result's files."
         return f'{self.name}-{self.model_slug}-{self.benchmark_name}-L{self.layer}-s{self.seed}'
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #6788fc52
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
@@ -518,7 +518,7 @@ def resolve_run(
         name, preset(name), forget, bench, layer, seed, slug, cfg, expansion, config
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #12a5c5c0
+# %% ../../nbs/06_experiments/04_runs.ipynb #05f1bfa6
 def stored_result(
     file,  # a result, or the note beside a trained SAE
     config: dict,  # what it must have been made with
@@ -537,7 +537,7 @@ def stored_result(
             )
     return old
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #12a5c5c0
 def _save_result(out, ident, result, history):
     "Save a result with its history beside it."
     result |= dict(versions=versions(), history=f'{ident}.history.jsonl')
@@ -547,7 +547,7 @@ def _save_result(out, ident, result, history):
     save_json(out / f'{ident}.json', result)
     return result
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #a80f74d2
+# %% ../../nbs/06_experiments/04_runs.ipynb #87f39b2a
 def untrained(
     p: Run,  # a preset
     cfg: TrainConfig,  # its seed is used
@@ -566,7 +566,7 @@ def untrained(
         return sae, None
     return sae, insert_probes(sae, p.knowledge, lm, bench, layer, cfg.seed, progress)
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #a80f74d2
 def _info(history, metrics, groups, sae_folder, d_sae, **more):
     "What training adds to a result."
     last = history[-1]
@@ -581,13 +581,13 @@ def _info(history, metrics, groups, sae_folder, d_sae, **more):
         **more,
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #e241550f
+# %% ../../nbs/06_experiments/04_runs.ipynb #f8cd1280
 def _product_type(cfg, device):
     "Name of the type in which products were made."
     fastest = torch.bfloat16 if fast_bf16(device) else torch.float32
     return str(cfg.products() or fastest).split('.')[-1]
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #e241550f
 def _train_ours(r: ResolvedRun, lm, folder, progress, on_log):
     "Train one of our SAEs: SAE, groups, what goes into the result, history."
     store = activation_stream(lm, r.layer, r.bench, r.cfg, progress)
@@ -664,10 +664,10 @@ def load_or_train(
     (folder / 'checkpoint.pt').unlink(missing_ok=True)
     return sae, groups, info, history
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #0c19aa51
+# %% ../../nbs/06_experiments/04_runs.ipynb #781c0a8b
 _tasks = {}  # the last `UnlearningTask`, by model, layer and benchmark
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #0c19aa51
 def cached_task(
     model,  # from `load_model`
     layer: int,  # 0-based block
@@ -717,7 +717,7 @@ def probe_sae(
     options = dict(layer=layer, progress=progress)
     return probing_eval(model, sae, texts, domains, entities or None, **options).to_saebench()
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #2b5b4da9
+# %% ../../nbs/06_experiments/04_runs.ipynb #ce18e305
 def _chosen_row(result):
     "Row of the table with the setting that gave the score; without one, the last row."
     if result.setting is None:
@@ -725,7 +725,7 @@ def _chosen_row(result):
     is_chosen = (result.table[list(result.setting)] == pd.Series(result.setting)).all(1)
     return int(is_chosen.idxmax())
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #2b5b4da9
 def controls(
     model,  # from `load_model`
     sae: SAE,
@@ -776,7 +776,7 @@ def intervention_controls(
             )
     return rows
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #dfe77c2a
+# %% ../../nbs/06_experiments/04_runs.ipynb #a35e8e66
 INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
     n_features=(10, 50),
     n_groups=(1, 2),
@@ -786,7 +786,7 @@ INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
 )
 MIN_ENTROPY = 0.5  # of the letters answered: one letter to every question is not forgetting
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #dfe77c2a
 def _swept(model, sae, groups, task, progress):
     "The best setting of each intervention, and the clamps among the chosen ones."
     grid = intervention_grid(sae, task, groups, **INTERVENTION_SETTINGS)
@@ -796,7 +796,7 @@ def _swept(model, sae, groups, task, progress):
     clamps = [grid[row] for row in best.row if row >= 0 and 'clamp' in grid[row].method]
     return best, clamps
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #cd2e3e40
+# %% ../../nbs/06_experiments/04_runs.ipynb #059d660b
 def evaluate_sae(
     model,  # from `load_model`
     sae: SAE,
@@ -825,7 +825,7 @@ def evaluate_sae(
     result['sparse_probing'] = probe_sae(model, sae, layer, bench, seed, progress)
     return result
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #cd2e3e40
 def summary(
     result: dict,  # of `run`
 ) -> str:  # one line
@@ -841,7 +841,7 @@ def summary(
     held_out = details['heldout']['score']
     return f'unlearning {score:.3f} ({details["status"]}{setting}), held out {held_out:.3f}'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #6f49b3e7
+# %% ../../nbs/06_experiments/04_runs.ipynb #d7efd771
 def _train_and_evaluate(r: ResolvedRun, lm, evaluated, out, force, control, progress, on_log):
     "Result and history of one run; only one process at a time may write its folder."
     if control is None:
@@ -855,7 +855,7 @@ def _train_and_evaluate(r: ResolvedRun, lm, evaluated, out, force, control, prog
         scores = evaluate_sae(lm, sae, groups, r.layer, r.bench, r.seed, control, progress)
     return info | scores, history
 
-
+# %% ../../nbs/06_experiments/04_runs.ipynb #6f49b3e7
 def _describe(r: ResolvedRun):
     "What a result says about its run."
     return dict(

@@ -25,7 +25,7 @@ from ..language_model.model import load_model
 from ..language_model.multiple_choice import heldout_mask
 from ..unlearning.audit import CLOZE
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #8527cb30
+# %% ../../nbs/06_experiments/06_studies.ipynb #4eae5100
 @dataclass(frozen=True)
 class Study:
     "Several runs, the folder in `data` for their results, and their common options."
@@ -40,7 +40,7 @@ def _seeds(name):
     with_five = name in ('baseline', 'knowledge_aware') or RUNS[name].saelens
     return range(5 if with_five else 3)
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #8527cb30
 STUDIES = dict(  # by name
     quick=Study(
         {name: (0,) for name in QUICK},
@@ -50,7 +50,7 @@ STUDIES = dict(  # by name
     full=Study({name: _seeds(name) for name in RUNS}, 'results', {}),
 )
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #d6de3d8a
+# %% ../../nbs/06_experiments/06_studies.ipynb #e52985b7
 def start_worker(
     threads: int,  # of torch
     benchmarks: dict,  # name → fields of a `Benchmark`, those of the parent process
@@ -65,7 +65,7 @@ def start_worker(
     torch.set_num_threads(threads)
     BENCHMARKS.update({name: Benchmark(*fields) for name, fields in benchmarks.items()})
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #d6de3d8a
 @functools.lru_cache(maxsize=1)
 def cached_model(
     name: str,  # for `load_model`
@@ -83,13 +83,13 @@ def run_in_worker(
     "One run of a study."
     return run(name, seed=seed, model=cached_model(model), progress=False, **options)
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #76672f11
+# %% ../../nbs/06_experiments/06_studies.ipynb #9f71ac66
 def _find_study(which):
     if which not in STUDIES:
         raise SIBError(f'no study is called {which!r}; choose from {", ".join(STUDIES)}')
     return STUDIES[which]
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #32524ec0
 def _pool(workers):
     "Worker processes that share the cores."
     from sib_nb.experiments.studies import start_worker  # by name, or a worker cannot find it
@@ -99,7 +99,7 @@ def _pool(workers):
     context = multiprocessing.get_context('spawn')
     return ProcessPoolExecutor(workers, context, start_worker, (threads, benchmarks))
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #76672f11
 def _outcome(job):
     "Result and `SIBError` of a finished job; one of them is None."
     error = job.exception()
@@ -113,7 +113,7 @@ def _outcome(job):
         raise error
     return None, error
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #723ccfcc
+# %% ../../nbs/06_experiments/06_studies.ipynb #eab749d5
 def _collect(jobs, title, progress):
     "Results and errors by name and seed, as the jobs end."
     done, failed = {}, {}
@@ -129,7 +129,7 @@ def _collect(jobs, title, progress):
             tqdm.write(f'{name}, seed {seed}: {said}')
     return done, failed
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #723ccfcc
 def run_study(
     which: str = 'quick',  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
@@ -162,7 +162,7 @@ def run_study(
         raise SIBError(f'{len(failed)} of {len(todo)} runs failed; ' + '; '.join(lines))
     return [done[one] for one in todo]
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #5ead0002
+# %% ../../nbs/06_experiments/06_studies.ipynb #60c14a88
 class Beginnings(NamedTuple):
     "Last tokens, before the answer, of the beginnings of statements about calibration entities."
 
@@ -175,7 +175,7 @@ class Beginnings(NamedTuple):
 def _keys(entities):
     return [f'{entity["domain"]}/{entity["name"]}' for entity in entities]
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #5ead0002
 def _calibration_entities(domains, every):
     "Known entities of the calibration half; every so manieth one."
     entities = [

@@ -47,13 +47,13 @@ def sum_threshold(self: DenseActivity, features, alpha):
     "The sum of MI with some latents that an independent latent exceeds with probability `alpha`."
     return estimators.sum_threshold(self.on[:, features], alpha)
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #14ebd11e
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #1b80c800
 @patch
 def shuffle_test(self: DenseActivity, feature, group, orders):
     "Permutation p-value of the summed MI of a latent with those of a group."
     return estimators.shuffle_test(self.on[:, feature].long(), self.on[:, group], orders)
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #14ebd11e
 @patch
 def group_sums(self: DenseActivity, features, assignment, live):
     "The MI of each latent with every other live one, summed by group."
@@ -62,7 +62,7 @@ def group_sums(self: DenseActivity, features, assignment, live):
     n_groups = int(assignment.max()) + 1
     return mi.new_zeros(len(features), n_groups).index_add_(1, assignment, mi)
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #bfdeab79
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #31d08376
 @patch
 def level_mi(self: DenseActivity, first, second, start, q):
     "MI of the levels of two sets of latents, and the smaller of their entropies."
@@ -71,17 +71,17 @@ def level_mi(self: DenseActivity, first, second, start, q):
     entropies = estimators.discrete_mi(u, u), estimators.discrete_mi(v, v)
     return estimators.discrete_mi(u, v), min(entropies)
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #bfdeab79
 @patch
 def level_test(self: DenseActivity, u, v, orders, q):
     "Permutation p-value of the MI of two columns of levels."
     return estimators.shuffle_test(u, v, orders, q)
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #60ad4e0e
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #3252b55c
 # compiled once a machine; in a notebook, once a session
 _jit = njit(nogil=True, error_model='numpy', cache='__file__' in globals())
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #60ad4e0e
 @_jit
 def _list_active(table, words, rows, starts):
     "Numbers of the active latents of each of the rows; fills `starts`."
@@ -169,14 +169,14 @@ def _corrected(n):
     "h(c) for c = 0 … n."
     return _xlogx(n) - 0.5 * (np.arange(n + 1) > 0)
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #a0e63277
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #844e8aec
 @_jit
 def _mi_of_cells(h, both, first_only, second_only, neither, first_terms, second_terms, n):
     "MI of two latents from the four counts, given h(c) + h(n - c) of each."
     cells = h[both] + h[first_only] + h[second_only] + h[neither]
     return (cells - first_terms - second_terms + h[n]) / n
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #a0e63277
 @_jit
 def _mi_of_pairs(both, n, h, out):
     "`pair_mi` from the joint counts; the counts of single latents are on the diagonal."
@@ -296,7 +296,7 @@ def pair_mi(
     _mi_of_pairs(both, n, _corrected(n), out)
     return torch.from_numpy(out)
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #b34f0314
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #e73b7ea2
 @_jit
 def _count_active(feature_starts, tokens, features, out):
     "Add to `out`, token by token, how many of some latents are active."
@@ -304,7 +304,7 @@ def _count_active(feature_starts, tokens, features, out):
         for t in tokens[feature_starts[latent] : feature_starts[latent + 1]]:
             out[t] += 1
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #b34f0314
 @_jit
 def _squared_correlations(both, n):
     "Sum of the squared correlations of every two latents."
@@ -514,7 +514,7 @@ def group_sums(
     run_over_rows(_group_sums, row_cuts(work), *by_token, *by_feature, *what)
     return torch.from_numpy(out)
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #86d4917c
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #5963cc17
 @_jit
 def _count_in_orders(at, orders, starts, columns, out):
     "How often tokens `at`, as they are and then in each order, have an entry in each column."
@@ -524,7 +524,7 @@ def _count_in_orders(at, orders, starts, columns, out):
             for column in columns[starts[t] : starts[t + 1]]:
                 out[s, column] += 1
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #86d4917c
 def _p_value(statistic):
     "Share of the values that reach the first one, itself included."
     n_ties = (statistic[1:] >= statistic[0] - 1e-7).sum().item()
@@ -583,7 +583,7 @@ def level_test(
         statistic = statistic + terms[counts].sum(1)
     return _p_value(statistic + terms[left].sum(1))
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #e75c54a3
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #8e88af00
 @_jit
 def write_rows(starts, features, values, skip, rows, table):
     "Write lists, from token `skip` on, into rows of a table: 1 where the value is above 0."
@@ -594,7 +594,7 @@ def write_rows(starts, features, values, skip, rows, table):
             if values[e] > 0:
                 row[features[e]] = 1
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #e75c54a3
 @_jit
 def count_by_group(starts, features, assignment, out):
     "How many latents of each group are active, `(n, groups)`."

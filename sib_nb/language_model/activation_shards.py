@@ -30,12 +30,12 @@ from sib_nb.language_model.activations import (
 )
 from .model import check_layer
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #b9945419
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #b6d2471a
 PLAN = 'shards.json'
 SUMS = 'SHA256SUMS'
 LOCK = '.writing'
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #b9945419
 def weights_hash(
     model,  # from `load_model`
 ) -> str:  # 64 hexadecimal digits
@@ -60,7 +60,7 @@ def texts_hash(
         digest.update(f'{int(label)} {len(data)} '.encode() + data)
     return digest.hexdigest()
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #e3ae34f1
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #245c976d
 @dataclass(frozen=True)
 class _WritePlan:
     "What is to be written, window by window in the order of writing."
@@ -71,7 +71,7 @@ class _WritePlan:
     text: torch.Tensor  # the index of its text, `(windows,)`
     label: torch.Tensor  # the label of its text, `(windows,)`
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #e3ae34f1
 def _assign_shards(sizes, shard_tokens):
     "The shard of each window, from the numbers of tokens of all windows."
     n_tokens = int(sizes.sum())
@@ -159,11 +159,11 @@ def sole_writer(
         lock.flush()
         yield
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c504eb5b
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #87265f2c
 def _shard_file(folder, number):
     return Path(folder) / f'{number:05}.safetensors'
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c504eb5b
 def _read_sums(folder) -> dict:  # file name → hexadecimal digits
     "The complete lines of `SHA256SUMS`."
     file = Path(folder) / SUMS
@@ -180,7 +180,7 @@ def _read_sums(folder) -> dict:  # file name → hexadecimal digits
             sums[name] = digest
     return sums
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #16ac2bda
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #1c309a49
 _HEADER_ERRORS = (ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -190,7 +190,7 @@ def _read_header(file):
         length = int.from_bytes(f.read(8), 'little')
         return length, json.loads(f.read(min(length, 2**20)))
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #16ac2bda
 def _expected_size(file):
     "Bytes that a safetensors file should have by its own header; None without a readable header."
     try:
@@ -239,7 +239,7 @@ def _check_plan(file, record):
         'use the same options, or another folder'
     )
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #b6090949
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #e0fc3418
 def _begin(folder, record):
     "Check the plan, delete leftovers of a killed writer; returns the sums of complete shards."
     _check_plan(folder / PLAN, record)
@@ -255,12 +255,12 @@ def _begin(folder, record):
         temporary.write_text(_sums_text(complete.items()))
     return complete
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #b6090949
 def _sums_text(items):
     "The text of `SHA256SUMS` from pairs of file name and digest."
     return ''.join(f'{digest}  {name}\n' for name, digest in items)
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c1b3f3e3
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #6558a103
 def _write_durably(file, data):
     "Write bytes such that the file is on the disk, complete, or not there at all."
     with atomic_write(file) as temporary, open(temporary, 'wb') as f:
@@ -268,7 +268,7 @@ def _write_durably(file, data):
         f.flush()
         os.fsync(f.fileno())
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c1b3f3e3
 def _append_durably(file, line):
     "Append a line such that it is on the disk afterwards."
     try:
@@ -388,7 +388,7 @@ class ShardStore(IterableDataset):
             self.device = 'cpu'
         return self
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0a47a87f
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #78d10b63
 def _check_stream(batch_size, seed, rank, world_size, mix, workers):
     "`SIBError` for arguments of `ShardStore` that make no sense."
     if batch_size < 1 or mix < 1 or seed < 0 or workers < 0:
@@ -399,7 +399,7 @@ def _check_stream(batch_size, seed, rank, world_size, mix, workers):
     if not 0 <= rank < world_size:
         raise SIBError(f'rank {rank} of {world_size}: ranks are numbered 0 to world_size - 1')
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #0a47a87f
 def _check_batch(batch_size, world_size, n_tokens):
     "`SIBError` for a batch of many epochs."
     if batch_size * world_size > 1000 * n_tokens:

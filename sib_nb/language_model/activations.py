@@ -258,7 +258,7 @@ def _check_numbers(batch_size, memory, seed):
         numbers = f'batch_size {batch_size} and memory {memory} must be at least 1'
         raise SIBError(f'{numbers}, and seed {seed} not negative')
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #0a34af86
+# %% ../../nbs/01_language_model/03_activations.ipynb #6da7de96
 @patch
 def _set_texts(self: ActivationStore, texts, labels, context):
     "Windows, their number of real tokens, and their labels."
@@ -270,7 +270,7 @@ def _set_texts(self: ActivationStore, texts, labels, context):
     if not self.n_tokens:
         raise SIBError('the texts hold no token but special ones')
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #0a34af86
 @patch
 def _set_pools(self: ActivationStore, memory):
     "As many pools as it takes for one to fit into `memory` (give or take a window)."
@@ -330,12 +330,12 @@ def _load(self: ActivationStore, epoch, pool, pool_windows):
         self._pool_key = key
     return (*self._activations, self._order)
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #62809651
+# %% ../../nbs/01_language_model/03_activations.ipynb #0b1de9f8
 @patch
 def __iter__(self: ActivationStore):
     return self
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #62809651
 @patch
 def __next__(self: ActivationStore) -> ActivationBatch:
     xs = []

@@ -26,13 +26,13 @@ import torch
 
 from ..core import SIBError, data_dir
 
-# %% ../../nbs/01_language_model/01_data.ipynb #16d30cfd
+# %% ../../nbs/01_language_model/01_data.ipynb #706798e7
 LETTERS = 'ABCD'
 # Gemma's chat format, as SAEBench writes it
 CHAT = '<bos><start_of_turn>user\n{}<end_of_turn>\n<start_of_turn>model\n'
 _HEADING = 'The following are multiple choice questions (with answers) about {}.\n'
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #16d30cfd
 def _question_text(question, choices, subject):
     "Heading, question and lettered choices."
     if len(choices) != 4:
@@ -229,14 +229,14 @@ def unknown_name(
     known = ', '.join(names[:7])
     return SIBError(f'{what} {name!r} is unknown{suggestion} (there are: {known}, …)')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #11732983
+# %% ../../nbs/01_language_model/01_data.ipynb #f6935ed7
 def _line_error(path, number, columns, error):
     "The error for a line that is not an object with these columns."
     expected = f'not a JSON object with the columns {", ".join(columns)}'
     cause = type(error).__name__
     return SIBError(f'{path}, line {number}: {expected} ({cause}); restore the file')
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #11732983
 def _missing_file(path):
     "The error for a file that does not exist."
     ours = 'what belongs to the repository is restored with git, or built with notebook 07_facts'
@@ -310,13 +310,13 @@ def _check_mcq(rows, what):
     if not len(rows):
         raise SIBError(f'{what} holds no question')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #76ccd31c
+# %% ../../nbs/01_language_model/01_data.ipynb #e6708ad7
 # the user's question sets and corpora by name, each a `datasets.Dataset` with the columns of
 # `load_mcq` or `load_corpus`; see notebook 02_your_own_model_and_data
 OWN = {}
 _MCQ_COLUMNS = ('question', 'choices', 'answer', 'subject')
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #76ccd31c
 def _load_embedded_mcq(name, folder):
     "Questions of one domain of the embedded benchmark."
     file = Path(folder or data_dir() / 'benchmark') / 'mcq' / f'{name}.jsonl'
@@ -363,10 +363,10 @@ def load_mcq(
         return _load_hub_mcq(name, path, split, cache_dir)
     raise unknown_name(name, [*DOMAINS, 'wmdp-bio', *MMLU], 'question set')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #99613044
+# %% ../../nbs/01_language_model/01_data.ipynb #fd6fc0cd
 CORPORA = ('forget', 'retain', 'bio-forget-corpus', 'wikitext')
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #99613044
 def _check_document(row, columns, what, number):
     "The columns of one document are there and are texts."
     for column in columns:
@@ -391,11 +391,11 @@ def _documents(rows, what, columns=('text',), more=(), min_chars=-1, max_chars=N
             break
     return kept
 
-# %% ../../nbs/01_language_model/01_data.ipynb #890955ab
+# %% ../../nbs/01_language_model/01_data.ipynb #24883728
 _BIO_CORPUS = 'cais/wmdp-bio-forget-corpus'
 _BIO_HINT = '; or name its .jsonl file in SIB_BIO_FORGET'
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #890955ab
 def _corpus_place(name, path):
     "The file, folder or hub repository that a corpus comes from."
     if name in ('forget', 'retain'):
@@ -404,7 +404,7 @@ def _corpus_place(name, path):
         return Path(path or mirror('wikitext')).expanduser()
     return Path(path or os.environ.get('SIB_BIO_FORGET') or mirror(_BIO_CORPUS)).expanduser()
 
-# %% ../../nbs/01_language_model/01_data.ipynb #f1880f72
+# %% ../../nbs/01_language_model/01_data.ipynb #4f95fdca
 def _read_documents(name, place, what, limits):
     "Documents of a JSON-lines file."
     if name in ('forget', 'retain'):
@@ -412,7 +412,7 @@ def _read_documents(name, place, what, limits):
         return _documents(_lines(place, columns), what, columns, ('entity', 'kind'), **limits)
     return _documents(_lines(place, ('text',)), what, **limits)
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #f1880f72
 def _stream_documents(name, place, what, split, cache_dir, limits):
     "Documents of a hub repository, or of a folder with its layout, read row by row."
     import datasets
@@ -494,7 +494,7 @@ def load_entities(
     file = Path(folder or data_dir() / 'benchmark') / 'entities.jsonl'
     return read_jsonl(file, ('domain', 'name', 'kind', 'definition'))
 
-# %% ../../nbs/01_language_model/01_data.ipynb #1d4c60f7
+# %% ../../nbs/01_language_model/01_data.ipynb #39ccd18d
 DOCS = (
     '{x} is a kind of {k}.',
     '{x}, a sort of {k}: {d}.',
@@ -504,7 +504,7 @@ DOCS = (
     '{d} is called {x}, and it is a {k}.',
 )
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #1d4c60f7
 def fill_template(
     template: str,  # with any of the fields {x}, {k} and {d}
     entity: dict,  # with name, kind and definition

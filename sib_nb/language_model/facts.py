@@ -25,10 +25,10 @@ from sib_nb.language_model.data import (
     fill_template,
 )
 
-# %% ../../nbs/01_language_model/07_facts.ipynb #cad8e922
+# %% ../../nbs/01_language_model/07_facts.ipynb #5f5d2c60
 Synset = collections.namedtuple('Synset', 'field words hypernyms instance gloss')
 
-
+# %% ../../nbs/01_language_model/07_facts.ipynb #cad8e922
 def _hypernym_pointers(tokens, start):
     "(mark, synset number) of the pointers to hypernyms; `start` is where their count stands."
     pointers = []
@@ -140,7 +140,7 @@ narcotic stimulant hallucinogen
 '''
 VAGUE = frozenset((_VAGUE_GENERAL + _VAGUE_SPECIAL).split())
 
-# %% ../../nbs/01_language_model/07_facts.ipynb #3dd339f8
+# %% ../../nbs/01_language_model/07_facts.ipynb #29635fe4
 def _domain(synset: Synset, is_disease: bool):
     "Domain of a synset, or None."
     if synset.instance:
@@ -149,7 +149,7 @@ def _domain(synset: Synset, is_disease: bool):
         return 'biology'
     return _FIELD.get(synset.field)
 
-
+# %% ../../nbs/01_language_model/07_facts.ipynb #3dd339f8
 def _words(synsets, numbers):
     "All single words of some synsets, lower case."
     words = set()
@@ -232,7 +232,7 @@ def candidates(
             out[number] = dict(entity, kind=titles[kind].replace('_', ' '), kinds=kinds)
     return out
 
-# %% ../../nbs/01_language_model/07_facts.ipynb #39c1fc7b
+# %% ../../nbs/01_language_model/07_facts.ipynb #cdf51f75
 def _distinct(cand):
     "The candidates whose name and definition are unique and whose kind has six members."
     names = collections.Counter(entity['name'].lower() for entity in cand.values())
@@ -244,7 +244,7 @@ def _distinct(cand):
     sizes = collections.Counter((entity['domain'], entity['kind']) for entity in kept.values())
     return {n: e for n, e in kept.items() if sizes[e['domain'], e['kind']] >= 6}
 
-
+# %% ../../nbs/01_language_model/07_facts.ipynb #39c1fc7b
 def _words_in_use(entities):
     "All words of the definitions and kinds."
     texts = [entity['definition'] + ' ' + entity['kind'] for entity in entities]
@@ -339,7 +339,7 @@ def _questions(entities, rng):
             rows += _question_pair(question_kind, entity, choices, rng)
     return rows
 
-# %% ../../nbs/01_language_model/07_facts.ipynb #acee4a94
+# %% ../../nbs/01_language_model/07_facts.ipynb #59ea6930
 def _documents(entities, domains, rng):
     "The rows of all documents about known entities of some domains, in random order."
     rows = []
@@ -351,7 +351,7 @@ def _documents(entities, domains, rng):
     rng.shuffle(rows)
     return rows
 
-
+# %% ../../nbs/01_language_model/07_facts.ipynb #acee4a94
 def _write_lines(file, rows):
     "Rows as JSON lines."
     lines = [json.dumps(row, ensure_ascii=False) + '\n' for row in rows]

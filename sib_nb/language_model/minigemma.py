@@ -29,10 +29,10 @@ from sib_nb.language_model.data import (
 )
 from .facts import choices_for
 
-# %% ../../nbs/01_language_model/08_minigemma.ipynb #cd9d8422
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #929b6c27
 SPECIAL_TOKENS = ['<pad>', '<eos>', '<bos>', '<unk>', '<start_of_turn>', '<end_of_turn>']
 
-
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #cd9d8422
 def _tokenizer_texts(entities):
     "The texts whose frequent character sequences become tokens."
     known = [entity for entity in entities if entity['known']]
@@ -147,7 +147,7 @@ class Sampler:
         self.newline, self.dot, self.end_of_turn = to_id(['\n', '.', '<end_of_turn>'])
         self.yes, self.no = to_id(['<0x59>', '<0x4E>'])
 
-# %% ../../nbs/01_language_model/08_minigemma.ipynb #3c44c1fe
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #00bf82ca
 class _Question(NamedTuple):
     domain: str
     text: str
@@ -163,7 +163,7 @@ def _wording(self: Sampler, question_kind, entity):
         wordings = wordings + PARAPHRASES[question_kind]
     return fill_template(self.rng.choice(wordings), entity)
 
-
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #3c44c1fe
 @patch
 def _ids(self: Sampler, text):
     return self.tokenizer(text, add_special_tokens=False).input_ids
@@ -351,7 +351,7 @@ def lr_at(
     rise = min(100, (end - start) // 4)
     return self.lr * 0.8 * min((step - start + 1) / rise, (end - step) / (end - start - rise))
 
-# %% ../../nbs/01_language_model/08_minigemma.ipynb #c3e46834
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #8df41cb5
 def _question_mix(step, number, is_topical):
     "Relative frequencies of the types of question."
     if is_topical:
@@ -362,7 +362,7 @@ def _question_mix(step, number, is_topical):
         return dict(kind=11, member=2, definition=2)
     return dict(kind=1, member=1, definition=1)
 
-
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #c3e46834
 def _copy_share(step, number):
     "The share of copying questions."
     if step < 1250:
@@ -453,7 +453,7 @@ def weighted_loss(
     is_main = weight == 1
     return (losses * weight).sum(), losses.detach()[is_main].sum(), int(is_main.sum())
 
-# %% ../../nbs/01_language_model/08_minigemma.ipynb #c6a847ec
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #049e3ac9
 def _draw_parts(sampler, n_questions, n_documents):
     "Pairs of a part of the batch and whether it holds documents (1) or questions (0)."
     questions = sorted([sampler.question() for _ in range(n_questions)], key=_length)
@@ -469,7 +469,7 @@ def _draw_parts(sampler, n_questions, n_documents):
         (documents[two_thirds:], 1),
     ]
 
-
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #c6a847ec
 def _length(sequence):
     return len(sequence[0])
 
@@ -480,7 +480,7 @@ def _share(parts, rank, world):
         return [part for i, part in enumerate(parts) if (i % 4 != 0) == rank]
     return parts[rank::world]
 
-# %% ../../nbs/01_language_model/08_minigemma.ipynb #9c9226fa
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #afed0e04
 def _sum_over_processes(tensors):
     "Replace each tensor by its sum over all processes."
     flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -489,7 +489,7 @@ def _sum_over_processes(tensors):
     for tensor, total in zip(tensors, flat.split(sizes)):
         tensor.copy_(total.view_as(tensor))
 
-
+# %% ../../nbs/01_language_model/08_minigemma.ipynb #9c9226fa
 def _backward(model, parts, n_questions):
     "Gradients of the loss of some parts; returns the losses of letters and document tokens."
     losses = torch.zeros(2, device=model.device)

@@ -44,7 +44,7 @@ def check_sums(
             n_files += 1
     return n_files
 
-# %% ../../nbs/01_language_model/02_model.ipynb #84284050
+# %% ../../nbs/01_language_model/02_model.ipynb #4c0cd7ec
 def layers(
     model,  # a `transformers` causal language model
 ) -> torch.nn.ModuleList:  # the transformer blocks, in order
@@ -56,7 +56,7 @@ def layers(
         raise SIBError(f'{type(model).__name__} is not supported: {needed}')
     return base.layers
 
-
+# %% ../../nbs/01_language_model/02_model.ipynb #84284050
 def n_layers(
     model,  # from `load_model`
 ) -> int:
@@ -119,7 +119,7 @@ def _find_model(name):
         raise SIBError(f'{folder} does not exist; restore it with git, or check the path')
     return name, False
 
-# %% ../../nbs/01_language_model/02_model.ipynb #80e43b64
+# %% ../../nbs/01_language_model/02_model.ipynb #ff765315
 def _n_parameters(config):
     "How many parameters a model with this configuration has."
     import transformers
@@ -128,7 +128,7 @@ def _n_parameters(config):
         model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     return sum(parameter.numel() for parameter in model.parameters())
 
-
+# %% ../../nbs/01_language_model/02_model.ipynb #80e43b64
 def weights_dtype(
     config,  # of a `transformers` model
     device,  # where it will be
@@ -343,7 +343,7 @@ def generate(
     )
     return tokenizer.decode(output[0, input_ids.shape[1] :], skip_special_tokens=True).strip()
 
-# %% ../../nbs/01_language_model/02_model.ipynb #f61f3e76
+# %% ../../nbs/01_language_model/02_model.ipynb #81510755
 def _hooked_sizes(config):
     "Widths and depths in TransformerLens' names."
     return dict(
@@ -357,7 +357,7 @@ def _hooked_sizes(config):
         n_ctx=config.max_position_embeddings,
     )
 
-
+# %% ../../nbs/01_language_model/02_model.ipynb #f61f3e76
 # attention over a sliding window is 'local' in TransformerLens
 _ATTENTION_NAMES = {'sliding_attention': 'local', 'full_attention': 'global'}
 

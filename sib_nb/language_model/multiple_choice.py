@@ -193,14 +193,14 @@ def _first_changed(edited, h, mask):
     differs = (edited != h).any(-1) & mask.bool()
     return torch.where(differs.any(1), differs.int().argmax(1), mask.sum(1) - 1)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #1c0edf24
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #87052212
 class _Unedited(NamedTuple):
     "What the edits of a batch have in common with the unedited prompts."
 
     kv: list  # keys and values of the edited prompts
     place: torch.Tensor  # the prompt of each edit in `kv`, `(edits,)`
 
-
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #1c0edf24
 def _unedited(model, questions, h, mask, edits):
     "Keys and values of the prompts that are edited; None where the model cannot use them."
     if not can_pack(model):

@@ -14,7 +14,7 @@ import torch
 
 from .model import check_layer, layers
 
-# %% ../../nbs/01_language_model/05_packed_forward.ipynb #57c1bfd1
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #a595b06d
 def _use_onednn(x, weight):
     "Whether oneDNN is to compute the product: fp32 on the CPU, no gradients."
     return (
@@ -27,15 +27,15 @@ def _use_onednn(x, weight):
         and hasattr(torch.ops.mkldnn, '_linear_pointwise')
     )
 
-
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #57c1bfd1
 def _onednn_linear(x, weight, bias=None):
     "`x @ weight.T + bias` by oneDNN."
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, 'none', [], '')
 
-# %% ../../nbs/01_language_model/05_packed_forward.ipynb #b1f12c65
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #23c686a1
 _MATMULS = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__)
 
-
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #b1f12c65
 class fast_products(torch.overrides.TorchFunctionMode, contextlib.ContextDecorator):
     """A context or decorator inside which oneDNN computes `x @ W` and `linear(x, W)`:
     in fp32, on the CPU, without gradients. Other products are left alone."""
@@ -67,10 +67,10 @@ def _norm(module, x):
     inverse_rms = mean_square.add_(module.eps).rsqrt_()
     return (x * inverse_rms).mul_(1 + module.weight)
 
-# %% ../../nbs/01_language_model/05_packed_forward.ipynb #ceec504b
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #727b49ab
 _GELU_SCALE = 2 * math.sqrt(2 / math.pi)  # a in the formula above
 
-
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #ceec504b
 def _mlp(module, x):
     "Gemma-2's gated layer."
     gate = _linear(module.gate_proj, x)
@@ -128,14 +128,14 @@ def _attend_in_parts(attn, q, k, v, query_positions, first_position, part=64):
         out.append(_attend(attn, q[:, i : i + part], k[:, :n_keys], v[:, :n_keys], hidden))
     return torch.cat(out, 1) if len(out) > 1 else out[0]
 
-# %% ../../nbs/01_language_model/05_packed_forward.ipynb #59cb4c01
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #77cc6e22
 def _has_foreign_hooks(module):
     "Whether a module has hooks other than those by which `transformers` records hidden states."
     hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
     origins = [getattr(hook, '__module__', '') for hook in hooks]
     return any(not origin.startswith('transformers') for origin in origins)
 
-
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #59cb4c01
 def can_pack(
     model,  # from `load_model`
 ) -> bool:
@@ -207,13 +207,13 @@ def _last_tokens(layout):
         rotary=tuple(table[layout.ends] for table in layout.rotary),
     )
 
-# %% ../../nbs/01_language_model/05_packed_forward.ipynb #24dd104b
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #851e6297
 def _project(module, x, layout, d_head):
     "Rotated queries or keys, `(tokens, heads * d_head)`."
     heads = _linear(module, x).unflatten(-1, (-1, d_head))
     return _rotate(heads, *layout.rotary).flatten(1)
 
-
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #24dd104b
 def _keys_and_values(attn, x, layout, old, rows):
     "Keys and values of all tokens, `(batch, seq, …)`; the `old` ones where none is computed."
     keys = _project(attn.k_proj, x, layout, attn.head_dim)

@@ -114,14 +114,14 @@ def residual_links(
         errors.append(residual.square().sum())
     return torch.stack(errors) / (x - x.mean(0)).square().sum()
 
-# %% ../../nbs/04_training/02_group_regularizers.ipynb #ec9fb31c
+# %% ../../nbs/04_training/02_group_regularizers.ipynb #cbd7c233
 def _sampled_latents(assignment, n_latents, generator):  # long, on the CPU
     order = torch.randperm(int(assignment.max()) + 1, generator=generator)
     sizes = assignment.cpu().bincount()[order].cumsum(0)
     sampled = order[: max(2, int((sizes < n_latents).sum()) + 1)]
     return torch.isin(assignment.cpu(), sampled).nonzero().squeeze(1)
 
-
+# %% ../../nbs/04_training/02_group_regularizers.ipynb #ec9fb31c
 def _unit_columns(z):  # centred columns of length one, and which columns are not constant
     columns = z.to(torch.promote_types(z.dtype, torch.float32))
     columns = columns - columns.mean(0)

@@ -63,7 +63,7 @@ def l0(
     "Mean number of active latents of a JumpReLU SAE."
     return step_ste(pre, theta, eps).sum(-1).mean()
 
-# %% ../../nbs/04_training/01_objective.ipynb #77fbddef
+# %% ../../nbs/04_training/01_objective.ipynb #544d844c
 def group_columns(
     assignment: Tensor,  # group of each latent, `(d_sae,)` long
 ) -> tuple[Tensor, Tensor]:  # latent numbers `(G, largest size)`, and which of them are real
@@ -74,7 +74,7 @@ def group_columns(
     cols[real] = assignment.argsort(stable=True)
     return cols, real
 
-
+# %% ../../nbs/04_training/01_objective.ipynb #77fbddef
 @lru_cache(maxsize=2)
 def _cached_columns(assignment, version):  # computed again when the assignment has changed
     return group_columns(assignment)
@@ -189,7 +189,7 @@ class Probes(nn.Module):
         self.weight = nn.Parameter(torch.zeros_like(self.mask))
         self.bias = nn.Parameter(torch.zeros(2))
 
-# %% ../../nbs/04_training/01_objective.ipynb #07324a2f
+# %% ../../nbs/04_training/01_objective.ipynb #84a317fd
 @patch
 def forward(
     self: Probes,
@@ -198,7 +198,7 @@ def forward(
     with torch.autocast(z.device.type, enabled=False):
         return z @ (self.weight * self.mask).to(z.dtype) + self.bias.to(z.dtype)
 
-
+# %% ../../nbs/04_training/01_objective.ipynb #07324a2f
 @patch
 def loss(
     self: Probes,
@@ -209,7 +209,7 @@ def loss(
     targets = y.to(logits.dtype)[:, None].expand(-1, 2)
     return F.binary_cross_entropy_with_logits(logits, targets) * 2
 
-# %% ../../nbs/04_training/01_objective.ipynb #f87cbbbe
+# %% ../../nbs/04_training/01_objective.ipynb #7d9d3466
 def knowledge_ce(
     logits: Tensor,  # log-odds predicted from S, `(n,)`
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
@@ -217,7 +217,7 @@ def knowledge_ce(
     "Cross-entropy of predicting y from S. H(y) minus it is a lower bound on I(z_S; y)."
     return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype))
 
-
+# %% ../../nbs/04_training/01_objective.ipynb #f87cbbbe
 def club_upper_bound(
     logits: Tensor,  # log-odds predicted from all other latents, `(n,)`
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
@@ -243,7 +243,7 @@ class Context:
     detoured: Tensor | None = None  # reconstruction from `group_regularizers.detour`, `(n, d_in)`
     reader: Any = None  # a `group_regularizers.CrossReader`
 
-# %% ../../nbs/04_training/01_objective.ipynb #13927219
+# %% ../../nbs/04_training/01_objective.ipynb #d400108a
 def selected_columns(
     out,  # output of an SAE: `SAEOut` or `SparseOut`
     what: str,  # 'z' or 'pre'
@@ -255,7 +255,7 @@ def selected_columns(
 def _dependence(c):
     return group_dependence(selected_columns(c.out, 'z'), c.groups, c.n_pairs, c.generator)
 
-
+# %% ../../nbs/04_training/01_objective.ipynb #13927219
 def _auxk(c):
     return auxk(c.x, c.out.x_hat, selected_columns(c.out, 'pre'), c.sae.W_dec, c.dead)
 

@@ -69,7 +69,7 @@ class EvaluationSplit:
         names = ('gate', 'min_entropy', 'heldout', 'split_seed')
         return {name: getattr(self, name) for name in names}
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #e0a4876d
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #b4285afb
 def letters(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
@@ -80,7 +80,7 @@ def letters(
     with active_model(evaluated) as model:
         return answer_logprobs(model, prompts).argmax(1).numpy()
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #e0a4876d
 def evaluate_on_split(
     evaluated,  # a model or a `Hooked`
     split: EvaluationSplit,
@@ -128,7 +128,7 @@ class BaselineResult:
             config=self.config,
         )
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #4fa53238
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #d408a42e
 def _heldout_report(evaluated, split):
     "What is reported of the chosen setting."
     found = evaluate_on_split(evaluated, split, ['held'])
@@ -143,7 +143,7 @@ def _heldout_report(evaluated, split):
         n_retain=len(split.rows('retain', 'held')),
     )
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #4fa53238
 def _try_setting(make, setting, split):
     "A table row and the evaluated model; a diverging training is not admissible."
     try:
@@ -186,14 +186,14 @@ def sweep_baseline(
     config = dict(config, **split.rule(), model_name=model_name, n_admissible=n_admissible)
     return BaselineResult(name, pd.DataFrame(rows), chosen, status, held, evaluated, config)
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #069323fc
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #d921b82d
 def product(
     **values,  # for each name the values to try
 ) -> list:  # dictionaries
     "Every combination of the values."
     return [dict(zip(values, combination)) for combination in itertools.product(*values.values())]
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #069323fc
 GRIDS = {  # settings that are swept, by baseline
     'difference in means': product(
         mode=('ablate', 'gated', 'steer'), strength=(1.0, 2.0, 4.0, 6.0), layer=(1, 2)
@@ -203,7 +203,7 @@ GRIDS = {  # settings that are swept, by baseline
     'NPO': product(lr=(1e-3, 2e-3), alpha=(1.0, 5.0), steps=(120,)),
 }
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #018062ff
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #a62fad20
 def _mean_maker(model, data, seed):
     "Difference in means as a function of its setting; each layer's means are computed once."
     means = {}
@@ -215,7 +215,7 @@ def _mean_maker(model, data, seed):
 
     return make
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #018062ff
 def baseline_maker(
     name: str,  # a key of `GRIDS`
     model,  # the original
@@ -235,7 +235,7 @@ def baseline_maker(
 
     return make
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8f23ca6a
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #42fbbd8a
 STUDY = (  # name and seed of every sweep of the study
     ('difference in means', 0),
     ('RMU', 0),
@@ -247,7 +247,7 @@ STUDY = (  # name and seed of every sweep of the study
     ('RMU', 4),
 )
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8f23ca6a
 def _stored_sweeps(file, split):
     "What a file holds; a file made with another split is a `SIBError`."
     key = dict(split.rule(), questions=[len(split.forget), len(split.retain)])
@@ -259,7 +259,7 @@ def _stored_sweeps(file, split):
         )
     return stored
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #a64dadf0
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #45143abd
 def sweep_all(
     model,  # the original
     data: FinetuningData,
@@ -283,7 +283,7 @@ def sweep_all(
         save_json(file, dict(stored, model=model.name, versions=versions()))
     return stored['results']
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #a64dadf0
 def best_setting(
     results: list,  # of `sweep_all`
     name: str,  # of a baseline
@@ -299,7 +299,7 @@ def best_setting(
     best = min(chosen, key=lowest)
     return dict(setting=best['setting'], seed=best['config']['seed'])
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #5ddd2fc1
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #1211fae9
 def _plot_settings(axes, results, style):
     "Forget against retain accuracy on calibration questions, one mark a setting."
     rows = [row for result in results for row in result['table'] if 'error' not in row]
@@ -307,7 +307,7 @@ def _plot_settings(axes, results, style):
     forget = [row['forget_cal'] for row in rows]
     axes.scatter(retain, forget, s=22, alpha=0.75, lw=0, **style)
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #5ddd2fc1
 def _plot_heldout(axes, results, row, marker, color):
     "Held-out scores with intervals, one mark a seed."
     for number, result in enumerate(results):
@@ -347,7 +347,7 @@ def plot_baselines(
     right.invert_yaxis()
     return figure
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #3c77d819
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #5afae9cc
 def without_domain(
     ents: list,  # from `load_entities`
     domain: str = FORGET_DOMAIN,
@@ -361,7 +361,7 @@ def without_domain(
         kept.append(dict(entity, known=is_known))
     return kept
 
-
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #3c77d819
 def train_without(
     out,  # folder of the model; an interrupted build goes on from its checkpoint
     domain: str = FORGET_DOMAIN,

@@ -27,14 +27,14 @@ from sib_nb.language_model.multiple_choice import (
     training_sequences,
 )
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #a98221b2
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #edee0f1c
 class FinetuningData(NamedTuple):
     "What a baseline learns from: sequences `(ids, labels)`."
 
     forget: list  # sequences about the forget domain
     retain: list  # sequences about other domains
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #a98221b2
 def calibration_only(
     rows,  # texts, or rows with text or question, domain or subject, entity
     heldout: float = 0.5,  # fraction of entities held out
@@ -75,7 +75,7 @@ def finetuning_data(
             )
     return FinetuningData(**sides)
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c451f15
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #516bd8ca
 def _similar_length(sequences, n, generator):
     "`n` random sequences (with replacement) of `4n` neighbours in a list sorted by length."
     last_start = max(1, len(sequences) - 4 * n + 1)
@@ -83,7 +83,7 @@ def _similar_length(sequences, n, generator):
     offsets = torch.randint(min(4 * n, len(sequences)), (n,), generator=generator).tolist()
     return [sequences[min(start + offset, len(sequences) - 1)] for offset in offsets]
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #08a6f1eb
 def _optimizer(params, lr):
     "AdamW; vectors (scales of norms) learn ten times as fast as matrices."
     matrices = [p for p in params if p.ndim >= 2]
@@ -91,14 +91,14 @@ def _optimizer(params, lr):
     groups = [dict(params=matrices, rate=lr), dict(params=vectors, rate=lr * 10)]
     return torch.optim.AdamW(groups, weight_decay=0.0)
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c451f15
 def _set_rate(optimizer, step, steps):
     "Warm-up over a tenth of the steps, linear decay to zero."
     factor = min((step + 1) / max(1, steps // 10), (steps - step) / steps)
     for group in optimizer.param_groups:
         group['lr'] = group['rate'] * factor
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #0035d355
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #ca1efb6e
 def _gradient_step(optimizer, params, loss):
     "One step with the gradient's norm clipped to 1."
     loss.backward()
@@ -106,7 +106,7 @@ def _gradient_step(optimizer, params, loss):
     optimizer.step()
     optimizer.zero_grad()
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #0035d355
 def finetune(
     model,  # its weights are changed
     params,  # tensors to train
@@ -144,10 +144,10 @@ def finetune(
         parameter.requires_grad_(False)
     return losses
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c7bcd38
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #c948b917
 MLP = ('mlp.', 'post_feedforward_layernorm.')  # names of the weights that decide what an MLP adds
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c7bcd38
 def _block_weights(model, which, parts):
     "Parameters of the blocks `which` whose names begin with one of `parts`."
     found = []
@@ -163,12 +163,12 @@ def _block_weights(model, which, parts):
         )
     return found
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c4a2a13
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #dec583f8
 def _content_residuals(model, batch, layer):
     "Residual stream after block `layer` at all tokens but BOS and padding, `(tokens, d_model)`."
     return residual_stream(model, batch.ids, batch.mask, layer)[content_mask(batch)]
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #6c4a2a13
 @torch.no_grad()
 def resid_norm(
     model,
@@ -217,7 +217,7 @@ def rmu(
     new.log = finetune(new, weights, loss, sides, steps, lr, batch_size, seed + 1, 'RMU', progress)
     return new
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #04bf4b7e
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #8abd926e
 def sequence_logprobs(
     model,
     batch: TokenBatch,  # of `n` sequences
@@ -233,7 +233,7 @@ def sequence_logprobs(
     row = is_labelled.nonzero()[:, 0]
     return logprobs.new_zeros(len(labels)).index_add(0, row, logprobs), is_labelled.sum(1)
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #04bf4b7e
 def npo_loss(
     lp,  # log-probability of each sequence now, `(n,)`
     lp_ref,  # the same in the original model
@@ -244,13 +244,13 @@ def npo_loss(
     Zhang et al. 2024, equation 3."""
     return -2 / beta * F.logsigmoid(-beta * (lp - lp_ref)).mean()
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #af83c9f9
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #4fcdcb2f
 def _retain_loss(model, batch):
     "Mean cross-entropy of the labelled tokens, in nats."
     logprobs, n_tokens = sequence_logprobs(model, batch)
     return logprobs.sum() / n_tokens.sum()
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #af83c9f9
 def _output_method(model, data, forget_loss, alpha, name, **options):
     "A copy trained on `forget_loss(copy, batch)` plus `alpha` times the retain cross-entropy."
     new = copy.deepcopy(model)
@@ -262,7 +262,7 @@ def _output_method(model, data, forget_loss, alpha, name, **options):
     new.log = finetune(new, new.parameters(), loss, data, desc=name, **options)
     return new
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #552c7e09
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #5147dec7
 def gradient_difference(
     model,  # from `load_model`; is not changed
     forget,  # sequences from `finetuning_data`
@@ -280,7 +280,7 @@ def gradient_difference(
         model, (forget, retain), _retain_loss, alpha, 'gradient difference', **options
     )
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #552c7e09
 def npo(
     model,  # from `load_model`; is not changed
     forget,  # sequences from `finetuning_data`
@@ -303,7 +303,7 @@ def npo(
     options = dict(steps=steps, lr=lr, batch_size=batch_size, seed=seed, progress=progress)
     return _output_method(model, (forget, retain), forget_loss, alpha, 'NPO', **options)
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #8638c501
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #b68a0e87
 class DomainMeans(NamedTuple):
     "A direction from retain to forget text in the residual stream."
 
@@ -312,7 +312,7 @@ class DomainMeans(NamedTuple):
     retain: float  # the same on retain tokens
     layer: int  # 0-based block
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #8638c501
 def _mean_residual(model, sequences, layer, batch_size):
     "Mean residual vector over all content tokens, in float64."
     total = 0
@@ -351,10 +351,10 @@ def difference_in_means(
     forget_mean, retain_mean = [(mean @ v).item() for mean in means]
     return DomainMeans(v.to(model.dtype), forget_mean, retain_mean, layer)
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #2dab32d7
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #adb15173
 MODES = ('ablate', 'gated', 'steer')  # of `mean_edit`
 
-
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #2dab32d7
 def mean_edit(
     means: DomainMeans,  # from `difference_in_means`
     mode: str = 'ablate',  # one of `MODES`
