@@ -71,7 +71,7 @@ class Material:
     n_few: int  # number of questions of each side in attacks with long or repeated prompts
     vocabulary: dict  # of the tokenizer that made the documents' tokens
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #d541bf1d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #057b69b8
 @patch
 def key(self: Material) -> dict:
     "What a table of results depends on, for result files."
@@ -85,14 +85,14 @@ def key(self: Material) -> dict:
         few=self.n_few,
     )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #6dc0f585
+# %% ../../nbs/05_unlearning/07_audit.ipynb #473f25ce
 def _split_by_entity(rows, heldout, split_seed):
     "Calibration questions and held-out questions."
     is_held_out = heldout_mask(entity_keys(rows), heldout, split_seed)
     calibration = [row for row, held_out in zip(rows, is_held_out) if not held_out]
     return calibration, [row for row, held_out in zip(rows, is_held_out) if held_out]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #f0c8105b
+# %% ../../nbs/05_unlearning/07_audit.ipynb #dad63707
 def _split_side(rows, side, heldout, split_seed):
     "The same for one side; an empty half is a `SIBError`."
     calibration, held_out = _split_by_entity(rows, heldout, split_seed)
@@ -103,14 +103,14 @@ def _split_side(rows, side, heldout, split_seed):
         )
     return calibration, held_out
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #0a361400
+# %% ../../nbs/05_unlearning/07_audit.ipynb #cf073c92
 def _never_known_questions(heldout, split_seed):
     "Questions about never-known forget entities of the held-out half, in trained wordings."
     rows = load_mcq(FORGET_DOMAIN).to_list()
     rows = [row for row in rows if not row['known'] and row['wording'] != UNTRAINED]
     return _split_by_entity(rows, heldout, split_seed)[1]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #4c0b0419
+# %% ../../nbs/05_unlearning/07_audit.ipynb #bd5118c8
 def _texts_about(entities, keys):
     "All documents about the entities with these keys."
     texts = []
@@ -119,7 +119,7 @@ def _texts_about(entities, keys):
             texts += [fill_template(template, entity) for template in DOCS]
     return texts
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #3a2d854d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #ea9f5d6b
 def material(
     tokenizer,  # of the original model
     forget,  # forget questions that the original model answers right
@@ -163,7 +163,7 @@ class Answers(NamedTuple):
     answer: np.ndarray  # index of the right option, `(n,)`
     entity: np.ndarray  # what the question is about: the unit of resampling, `(n,)`
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #13885d97
+# %% ../../nbs/05_unlearning/07_audit.ipynb #b2a17326
 def calibration_error(
     logp,  # log-probability of each option, up to a constant, `(n, 4)`
     answer,  # index of the right option, `(n,)`
@@ -181,7 +181,7 @@ def calibration_error(
         total += abs(is_right[inside].sum() - confidence[inside].sum())
     return float(total / len(confidence))
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ae51d862
+# %% ../../nbs/05_unlearning/07_audit.ipynb #42458f62
 def measure(
     answers: Answers,
     side: str,  # name of the numbers: 'forget' or 'retain'
@@ -212,7 +212,7 @@ def ask_prompts(
         logp = answer_logprobs(model, prompts)
     return Answers(logp.numpy(), np.asarray(answers).reshape(-1), entity_keys(rows))
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #79420cba
+# %% ../../nbs/05_unlearning/07_audit.ipynb #9d36559c
 def ask_questions(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
@@ -221,7 +221,7 @@ def ask_questions(
     "Answers to the questions as they are."
     return ask_prompts(evaluated, *mcq_prompts(rows), rows)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #1d0cf215
+# %% ../../nbs/05_unlearning/07_audit.ipynb #9b4188a2
 def document_loss(
     evaluated,  # a model or a `Hooked`
     sequences,  # `(ids, labels)`
@@ -250,7 +250,7 @@ NEW_WORDINGS = dict(
     ),
 )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ee5e11b4
+# %% ../../nbs/05_unlearning/07_audit.ipynb #b16b3760
 def reword(
     rows,  # questions
     entities,  # as in `Material`
@@ -264,7 +264,7 @@ def reword(
             reworded.append(dict(row, question=fill_template(template, entity)))
     return reworded
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #82cc3376
+# %% ../../nbs/05_unlearning/07_audit.ipynb #3636da4a
 def untrained_wording(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
@@ -273,7 +273,7 @@ def untrained_wording(
     "Answers in the wording that was kept out of training."
     return ask_questions(evaluated, reword(rows, material.entities, UNTRAINED_WORDINGS))
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #38b0dc77
+# %% ../../nbs/05_unlearning/07_audit.ipynb #ab6ac75a
 def new_wordings(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
@@ -288,7 +288,7 @@ def _plain_prompt(row):
     prompt = mcq_prompt(row['question'], row['choices'], row['subject'], 'plain')
     return prompt.split('\n', 1)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #5df971dd
+# %% ../../nbs/05_unlearning/07_audit.ipynb #0eb53cea
 def few_shot(
     rows,  # questions
     examples,  # questions to draw from
@@ -306,7 +306,7 @@ def few_shot(
         prompts.append(heading + '\n' + '\n\n'.join(parts))
     return prompts
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #3184afcb
+# %% ../../nbs/05_unlearning/07_audit.ipynb #b62ca736
 def with_examples(
     side: str,  # of the examples: 'forget' or 'retain'
     k: int,  # number of examples before each question
@@ -335,7 +335,7 @@ def ask_in_orders(
     repeated = [row for row in rows for _ in orders]
     return ask_prompts(evaluated, prompts, answers, repeated)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ca51b74e
+# %% ../../nbs/05_unlearning/07_audit.ipynb #2fddf5d3
 def vote(
     answers: Answers,  # from `ask_in_orders`
     orders=CYCLIC_ORDERS,  # the same orders
@@ -355,7 +355,7 @@ def vote(
     right = np.array([orders[0][letter] for letter in letters])
     return Answers(logp, right, answers.entity[:: len(orders)])
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #eede6c81
+# %% ../../nbs/05_unlearning/07_audit.ipynb #ef8c946a
 def option_orders(
     evaluated,  # a model or a `Hooked`
     rows,  # questions, of which the first `n_few` are asked
@@ -364,7 +364,7 @@ def option_orders(
     "Answers in four orders."
     return ask_in_orders(evaluated, rows[: material.n_few])
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ee6536a8
+# %% ../../nbs/05_unlearning/07_audit.ipynb #74e9a6c6
 def majority_vote(
     evaluated,  # a model or a `Hooked`
     rows,  # questions, of which the first `n_few` are asked
@@ -380,7 +380,7 @@ CLOZE = dict(  # beginnings of documents, up to where the option belongs
     definition=DOCS[3].split('{x}')[0],
 )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #6f014f41
+# %% ../../nbs/05_unlearning/07_audit.ipynb #b41b5a64
 def cloze_sequences(
     tokenizer,  # of the evaluated model
     rows,  # questions
@@ -401,7 +401,7 @@ def cloze_sequences(
         sequences.append((ids, [-100] * n_given + ids[n_given:]))
     return sequences
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #b79d6b54
+# %% ../../nbs/05_unlearning/07_audit.ipynb #04902ecc
 def _mean_logprobs(model, sequences, batch_size=128):
     "Mean log-probability of each sequence's labelled tokens; batches are of similar length."
     means = np.zeros(len(sequences), np.float32)
@@ -414,7 +414,7 @@ def _mean_logprobs(model, sequences, batch_size=128):
         means[which] = (logprobs / n_labelled).cpu()
     return means
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ab52cba1
+# %% ../../nbs/05_unlearning/07_audit.ipynb #9b64df60
 def cloze(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
@@ -447,7 +447,7 @@ class SAEEdit:
         self.intervention = intervention
         self.part = part
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #b28be24f
+# %% ../../nbs/05_unlearning/07_audit.ipynb #1f9a3d90
 @patch
 def reconstruct(
     self: SAEEdit,
@@ -457,7 +457,7 @@ def reconstruct(
     latents = self.sae.encode(residuals.to(self.sae.W_enc.dtype))
     return self.sae.decode(latents).to(residuals.dtype)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #d8b23d56
+# %% ../../nbs/05_unlearning/07_audit.ipynb #948bf777
 @patch
 def origin(
     self: SAEEdit,
@@ -467,7 +467,7 @@ def origin(
     zeros = torch.zeros(1, len(self.sae.W_dec), device=residuals.device)
     return self.sae.decode(zeros).to(residuals.dtype)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #c4115f2b
+# %% ../../nbs/05_unlearning/07_audit.ipynb #0dbcf9e8
 @patch
 def __call__(
     self: SAEEdit,
@@ -485,7 +485,7 @@ def __call__(
         return error + self.origin(residuals)
     return edited - error
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #56d59c93
+# %% ../../nbs/05_unlearning/07_audit.ipynb #9d4257af
 def edited(
     model,  # from `load_model`, or a `Hooked`, whose edit is then made too
     sae,  # the edit is made after its block
@@ -495,7 +495,7 @@ def edited(
     "A model with an intervention on the latents of an SAE."
     return Hooked(model, hook_layer(sae), SAEEdit(sae, intervention, part))
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #7cb7f6c6
+# %% ../../nbs/05_unlearning/07_audit.ipynb #e901a86e
 def with_part(
     part: str,  # one of `PARTS`
 ):  # a change, see `Attack`
@@ -514,13 +514,13 @@ def _language_model(evaluated):
     "The model itself, without an edit."
     return evaluated.model if isinstance(evaluated, Hooked) else evaluated
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #6ab82f21
+# %% ../../nbs/05_unlearning/07_audit.ipynb #517cac17
 def _copy(evaluated):
     "A copy of the model, with the same edit."
     model = copy.deepcopy(_language_model(evaluated))
     return evaluated.on(model) if isinstance(evaluated, Hooked) else model
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #e5c6e197
+# %% ../../nbs/05_unlearning/07_audit.ipynb #c798f4d9
 @torch.no_grad()
 def round_weights(
     evaluated,  # a model or a `Hooked`; is not changed
@@ -552,7 +552,7 @@ def _calibration_entities(material, known):
     is_held_out = heldout_mask(keys, material.heldout, material.split_seed)
     return [entity for entity, held_out in zip(entities, is_held_out) if not held_out]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #b8e08866
+# %% ../../nbs/05_unlearning/07_audit.ipynb #d9e435c2
 def relearning_data(
     tokenizer,  # of the evaluated model
     material: Material,
@@ -576,7 +576,7 @@ def relearning_data(
     texts = [fill_template(template, entity) for entity in drawn for template in DOCS]
     return [training_sequences(tokenizer, texts), training_sequences(tokenizer, mcq=questions)]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #0869b9d4
+# %% ../../nbs/05_unlearning/07_audit.ipynb #ca57687d
 def relearn(
     evaluated,  # a model or a `Hooked`; is not changed
     data,  # from `relearning_data`
@@ -603,7 +603,7 @@ def relearn(
         )
     return new
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #04cea7fd
+# %% ../../nbs/05_unlearning/07_audit.ipynb #c4ce1b38
 def relearning(
     n: int,  # number of entities
     known: bool = True,  # entities that the original model knows, or never-known ones
@@ -627,7 +627,7 @@ class Attack:
     # (evaluated, material, seed) → another evaluated model, or None where it does not apply
     change: object = None
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #c89470af
+# %% ../../nbs/05_unlearning/07_audit.ipynb #cb7f9d55
 ATTACKS = {
     'none': Attack(),
     'untrained wording': Attack(untrained_wording),
@@ -645,7 +645,7 @@ ATTACKS = {
     'relearn 50 never known': Attack(change=relearning(50, known=False)),
 }
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #df1fee05
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a8cebaee
 def _side_effects(evaluated, material):
     "Accuracy on never-known questions, and the loss of documents."
     accuracy = measure(ask_questions(evaluated, material.never_known), 'never', 1)['never']
@@ -655,7 +655,7 @@ def _side_effects(evaluated, material):
         loss = document_loss(evaluated, material.documents)
     return dict(never=accuracy, loss=loss)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ce655e7f
+# %% ../../nbs/05_unlearning/07_audit.ipynb #607cb0f2
 def run_attack(
     evaluated,  # a model or a `Hooked`
     attack: Attack,
@@ -677,7 +677,7 @@ def run_attack(
         row |= _side_effects(evaluated, material)
     return dict(row, seconds=time.time() - began)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ddbabba2
+# %% ../../nbs/05_unlearning/07_audit.ipynb #e60c1bde
 def attack_status(
     row: dict,  # of an attack
     none: dict,  # of the same evaluated model without an attack
@@ -708,7 +708,7 @@ def _compared(row, none, base, loss):
         recovered=recovered,
     )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #3ebc23fd
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a9501fe2
 def attack_table(
     rows: list,  # of `attack_battery`'s file
 ) -> pd.DataFrame:  # with loss_added (nats a token), status and recovered
@@ -740,7 +740,7 @@ def _stored_rows(file, key):
         )
     return stored['rows']
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #bf34cb1e
+# %% ../../nbs/05_unlearning/07_audit.ipynb #1bc5b72b
 def _print_row(name, attack, row):
     "One line of progress."
     text = 'does not apply'
@@ -749,7 +749,7 @@ def _print_row(name, attack, row):
         text = f'{accuracies}, {row["seconds"]:.0f} s'
     print(f'{name}, {attack}: {text}', flush=True)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #84c74f8c
+# %% ../../nbs/05_unlearning/07_audit.ipynb #7e3394d5
 def attack_battery(
     evaluated_models: dict,  # name → a model, a `Hooked`, or a function that makes one if needed
     original,  # the original model, attacked first, as 'original'
@@ -779,7 +779,7 @@ def attack_battery(
                 _print_row(name, attack, row)
     return attack_table(rows)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #54908c63
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a6ececb0
 def audit(
     evaluated,  # a model, a `Hooked`, or a function that makes one if needed
     original,  # the model before unlearning
@@ -830,21 +830,21 @@ def _draw_side(axes, some, heights, marker, color, name, side):
     axes.plot(values[~is_broken], heights[~is_broken], marker, label=name, **style)
     axes.plot(values[is_broken], heights[is_broken], marker, mfc='w', **style)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #71658447
+# %% ../../nbs/05_unlearning/07_audit.ipynb #00c93be6
 def _finish_axes(axes, side, attacks):
     "Labels, the level of guessing, and lines between the attacks."
     axes.axvline(0.25, ls=':', lw=1, color='.4')
-    axes.set_xlabel(f'{side} accuracy (fraction right, held-out entities)')
+    axes.set_xlabel(f'{side} accuracy, held-out entities')
     axes.set(xlim=(0, 1.03), yticks=range(len(attacks)), yticklabels=attacks)
     for number in range(1, len(attacks)):
         axes.axhline(number - 0.5, color='.9', lw=0.8, zorder=0)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #7e1ba0bb
+# %% ../../nbs/05_unlearning/07_audit.ipynb #c4211fd2
 def _in_order(attacks):
     "Names of attacks in the order of `ATTACKS`, others last."
     return sorted(set(attacks), key=lambda attack: (*ATTACKS, attack).index(attack))
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #39372a95
+# %% ../../nbs/05_unlearning/07_audit.ipynb #b35c2874
 def _draw_evaluated(both_axes, table, name, attacks, offset, style):
     "One evaluated model in both panels; `style`: color and marker."
     seeds = table[table.evaluated.str.split(', seed ').str[0] == name]
@@ -858,7 +858,7 @@ def _draw_evaluated(both_axes, table, name, attacks, offset, style):
             else:
                 _draw_side(axes, some, heights, name=name, side=side, **style)
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #ed4142c4
+# %% ../../nbs/05_unlearning/07_audit.ipynb #dec23b3a
 def plot_attacks(
     table: pd.DataFrame,  # from `attack_battery`
 ):  # the matplotlib figure
@@ -897,7 +897,7 @@ def _latents(record, n_latents):
         )
     return latents
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #7ecc67ba
+# %% ../../nbs/05_unlearning/07_audit.ipynb #11241577
 def rebuild(
     record: dict,  # an entry of `interventions` in the result of a run
     statistics: FeatureStatistics,  # of that run's SAE, on its calibration data
