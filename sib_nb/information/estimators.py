@@ -272,7 +272,7 @@ def pair_mi(
     on: torch.Tensor,  # `(n, s)` booleans: which features fire on which tokens
     rows: torch.Tensor | None = None,  # `(r,)` long: features to compare with all; None: all
 ) -> torch.Tensor:  # `(r, s)` double: nats, Miller–Madow corrected
-    "MI between the gates of every two features."
+    "MI between the on/off indicators of every two features."
     is_on = on.float().contiguous()
     counts = is_on.sum(0).long()
     corrected_xlogx = _corrected_xlogx(len(on), is_on.device)

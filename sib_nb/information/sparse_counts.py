@@ -272,7 +272,7 @@ def together(
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #7484cac0
 @patch
 def _count(self: SparseActivity, features, start, stop):
-    "The counts of `together`, by walking along the tokens of the latents."
+    "The counts of `together`, by reading the tokens of the latents."
     column = np.full(self.d, -1, np.int32)
     column[features] = np.arange(len(features))
     counts = np.zeros((len(features), len(features)), np.int64)

@@ -27,7 +27,7 @@ SCHEDULES = ('constant', 'linear', 'cosine', 'warm_restarts')
 # %% ../../nbs/04_training/03_config.ipynb #48162f28
 @dataclass(frozen=True)
 class TrainConfig:
-    "Options of a training run. A senseless value is a `SIBError` that names it."
+    "Options of a training run. An invalid value is a `SIBError` that names it."
 
     # Steps and learning rate
     steps: int = 1000  # optimizer steps
