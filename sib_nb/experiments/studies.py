@@ -177,7 +177,7 @@ def _keys(entities):
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #5ead0002
 def _calibration_entities(domains, every):
-    "Known entities of the calibration half; every so manieth one."
+    "Known entities of the calibration half; every `every`-th one."
     entities = [
         entity for entity in load_entities() if entity['known'] and entity['domain'] in domains
     ]
@@ -188,7 +188,7 @@ def _calibration_entities(domains, every):
 def beginnings(
     lm,  # the embedded model
     layer: int,  # 0-based block
-    every: int = 1,  # every so manieth entity
+    every: int = 1,  # only every n-th entity
     progress: bool = True,
 ) -> Beginnings:
     "Beginnings of statements about calibration entities of the embedded benchmark."
