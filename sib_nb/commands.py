@@ -142,7 +142,9 @@ def execute(
     elif options['run'] or is_other:
         run(options['run'] or 'knowledge_aware', seed=options['seed'] or 0, **passed)
     else:
-        raise SIBError('name a run with --run, or all of them with --study quick; --list shows them')
+        raise SIBError(
+            'name a run with --run, or all of them with --study quick; --list shows them'
+        )
 
 # %% ../nbs/09_commands.ipynb #93baa335
 def quiet_libraries():

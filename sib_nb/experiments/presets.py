@@ -127,7 +127,8 @@ for _name, _lam, _lr in (
 # %% ../../nbs/06_experiments/03_presets.ipynb #d81531cb
 def _without(title, about, **change):
     "`knowledge_aware` with some fields changed."
-    return replace(RUNS['knowledge_aware'], title=f'Knowledge-aware, {title}', about=about, **change)
+    title = f'Knowledge-aware, {title}'
+    return replace(RUNS['knowledge_aware'], title=title, about=about, **change)
 
 
 _BATCHTOPK = dict(activation='batchtopk')

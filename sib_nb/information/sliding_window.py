@@ -12,7 +12,13 @@ from fastcore.basics import patch
 
 from ..core import SIBError
 from .estimators import histogram_edges
-from .sparse_counts import add_joint, count_by_group, active_lists, write_rows, update_histogram
+from sib_nb.information.sparse_counts import (
+    active_lists,
+    add_joint,
+    count_by_group,
+    update_histogram,
+    write_rows,
+)
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #4836f173
 class SlidingWindowMI:

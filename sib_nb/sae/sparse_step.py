@@ -89,7 +89,8 @@ def weighted_rows(
     "For each latent the weighted sum of the rows of the tokens on which it is active."
     offsets, token, number = self.by_feature()
     out = torch.empty(self.shape[1], rows.shape[1], dtype=rows.dtype)
-    run_over_rows(combine, row_cuts(offsets), offsets, token, weights[number], _np(rows), out.numpy())
+    arrays = (offsets, token, weights[number], _np(rows), out.numpy())
+    run_over_rows(combine, row_cuts(offsets), *arrays)
     return out
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #e4964235

@@ -648,7 +648,8 @@ ATTACKS = {
 # %% ../../nbs/05_unlearning/07_audit.ipynb #df1fee05
 def _side_effects(evaluated, material):
     "Accuracy on never-known questions, and the loss of documents."
-    accuracy = summarise_answers(ask_questions(evaluated, material.never_known), 'never', 1)['never']
+    answers = ask_questions(evaluated, material.never_known)
+    accuracy = summarise_answers(answers, 'never', 1)['never']
     tokenizer = _language_model(evaluated).tokenizer
     loss = None  # losses over other tokens cannot be compared
     if tokenizer.get_vocab() == material.vocabulary:
@@ -662,7 +663,7 @@ def run_attack(
     material: Material,
     seed: int = 0,  # of changes that draw
     n_boot: int = 1000,  # resamples for the intervals
-) -> dict:  # see `summarise_answers`; never and loss where the model is changed; seconds. {}: not applicable
+) -> dict:  # see `summarise_answers`; never, loss (changed models); seconds. {}: not applicable
     "Make one attack, and measure the answers of both sides."
     began = time.time()
     if attack.change:

@@ -110,7 +110,8 @@ class BaselineResult:
     table: pd.DataFrame  # one row a setting: values, calibration accuracies, admissible or not
     setting: dict | None  # the chosen one; None: none was admissible
     status: str  # see `status_of`
-    heldout: dict  # score, interval, retain_acc, retain_interval, letter_entropy, numbers of questions
+    # score, interval, retain_acc, retain_interval, letter_entropy, numbers of questions
+    heldout: dict
     evaluated: object  # the chosen model or `Hooked`; without one, the original model
     config: dict = field(default_factory=dict)  # options of the sweep
 
