@@ -1,8 +1,8 @@
 """A real Jupyter kernel whose process is forked, so that the heavy libraries need no import.
 
-`ForkedKernel.prepare(folder)` forks the process that will be the kernel, before this process has threads,
-sockets or an event loop. When nbclient then wants to launch a kernel, it gets this one: the process
-is told its connection file and goes on as `python -m ipykernel_launcher` does.
+`ForkedKernel.prepare(folder)` forks the process that will be the kernel, before this process has
+threads, sockets or an event loop. When nbclient then wants to launch a kernel, it gets this one:
+the process is told its connection file and goes on as `python -m ipykernel_launcher` does.
 """
 import os
 import signal
