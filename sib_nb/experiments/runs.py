@@ -42,6 +42,7 @@ from sib_nb.language_model.data import (
     OPTION_ORDERS,
     RETAIN_DOMAINS,
     load_corpus,
+    load_known,
     load_mcq,
     mcq_prompts,
     passages,
@@ -162,10 +163,9 @@ def known_questions(
     progress: bool = True,
 ):  # the rows, a `datasets.Dataset`
     "Questions of one set that `model` answers right in all 24 orders. None is a `SIBError`."
-    mcq = load_mcq(name)
     if model.name == 'minigemma' and name in (FORGET_DOMAIN, *RETAIN_DOMAINS):
-        stored = load_json(data_dir() / 'benchmark' / 'right_in_all_orders.json')
-        return mcq.select(stored[name]['right'])
+        return load_known(name)
+    mcq = load_mcq(name)
     file = _known_file(model, name)
     if not file.exists():
         numbers = right_in_all_orders(model, mcq, progress=progress)

@@ -108,7 +108,7 @@ _CONTROL_MARKERS = {'random features': 'o', 'random SAE': '^', 'permuted decoder
 def _draw_guides(axes, results):
     "Lines at chance and at the score of the retrained model, if that has been measured."
     axes.axvline(0.75, ls=':', c='k', lw=1)
-    file = _beside(results, 'gold_standard.json')
+    file = _beside(results, 'retrained_reference.json')
     if file.exists():
         axes.axvline(1 - load_json(file)['forget_held'], ls='--', c='.5', lw=1)
 
@@ -579,7 +579,7 @@ def layer_sweep(
 ) -> plt.Figure:
     "Scores of a plain SAE and hits of a domain probe by layer, from files beside the results."
     scores = pd.DataFrame(load_json(_beside(results, 'layer_sweep.json')))
-    probes = pd.DataFrame(load_json(_beside(results, 'reader_sweep.json')))
+    probes = pd.DataFrame(load_json(_beside(results, 'probe_sweep.json')))
     with plt.rc_context(FIGURE_STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout='constrained')
         style = dict(width=0.38, color=PALETTE['baseline'])
@@ -763,7 +763,7 @@ FIGURES = RUN_FIGURES | dict(  # the others: called with results
 )
 _NEEDED_FILES = dict(  # beside the results
     attacks=('attacks.json',),
-    layer_sweep=('layer_sweep.json', 'reader_sweep.json'),
+    layer_sweep=('layer_sweep.json', 'probe_sweep.json'),
     group_matrix=('mi_matrices.json',),
 )
 

@@ -360,8 +360,8 @@ def without_sae(
     rows = []
     if (folder / 'baselines.json').exists():
         rows += _baseline_rows(folder / 'baselines.json')
-    if (folder / 'gold_standard.json').exists():
-        rows.append(_retrained_row(folder / 'gold_standard.json'))
+    if (folder / 'retrained_reference.json').exists():
+        rows.append(_retrained_row(folder / 'retrained_reference.json'))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #cd2b331c

@@ -8,6 +8,7 @@ __all__ = ['DenseActivity', 'active_lists', 'SparseActivity', 'write_rows', 'cou
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #e2ba7702
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -429,13 +430,33 @@ def _mi_by_count(first, counts, each, n, h, apart, once):
         mi = _mi_of_cells(h, 1, first_only, second_only, neither, own, each[k], n)
         once[k] = mi - apart[k]
 
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #2c481a0c
+class _ActivityLists(NamedTuple):
+    "Active latents by token, and active tokens by latent; Numba takes both as one argument."
+
+    starts: np.ndarray  # where the list of each token begins, `(n + 1,)`
+    features: np.ndarray  # active latents, token by token
+    feature_starts: np.ndarray  # where the list of each latent begins, `(d + 1,)`
+    tokens: np.ndarray  # tokens on which a latent is active, latent by latent
+
+
+class _SumPlan(NamedTuple):
+    "What `_group_sums` computes."
+
+    rows: np.ndarray  # latents whose sums are wanted, `(m,)`
+    turn: np.ndarray  # order in which they are computed
+    group: np.ndarray  # group of each latent, -1 if it does not count, `(d,)`
+    kind: np.ndarray  # which of `counts` each latent has, `(d,)`
+    counts: np.ndarray  # distinct numbers of active tokens
+    h: np.ndarray  # corrected count times logarithm, by count
+
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #c864b75c
 @_jit
-def _partners(latent, starts, features, feature_starts, tokens, together, partners):
+def _partners(latent, lists, together, partners):
     "Count how often other latents are active with `latent`; list and number of those that are."
     m = 0
-    for t in tokens[feature_starts[latent] : feature_starts[latent + 1]]:
-        for other in features[starts[t] : starts[t + 1]]:
+    for t in lists.tokens[lists.feature_starts[latent] : lists.feature_starts[latent + 1]]:
+        for other in lists.features[lists.starts[t] : lists.starts[t + 1]]:
             if together[other] == 0:
                 partners[m] = other
                 m += 1
@@ -444,44 +465,43 @@ def _partners(latent, starts, features, feature_starts, tokens, together, partne
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #7e325e7b
 @_jit
-def _add_partners(out, partners, together, latent, group, kind, counts, each, n, h, apart, once):
+def _add_partners(out, partners, together, latent, plan, each, n, apart, once):
     "Correct the sums of latent `latent` for those that are active with it, and reset `together`."
-    first = counts[kind[latent]]
-    own = each[kind[latent]]
+    first = plan.counts[plan.kind[latent]]
+    own = each[plan.kind[latent]]
     for other in partners:
         both = together[other]
-        k = kind[other]
+        k = plan.kind[other]
         together[other] = 0
-        if other == latent or group[other] < 0:
+        if other == latent or plan.group[other] < 0:
             continue
         if both == 1:
-            out[group[other]] += once[k]
+            out[plan.group[other]] += once[k]
         else:
-            second = counts[k]
+            second = plan.counts[k]
             neither = n - first - second + both
             cells = both, first - both, second - both, neither
-            mi = _mi_of_cells(h, *cells, own, each[k], n)
-            out[group[other]] += mi - apart[k]
+            mi = _mi_of_cells(plan.h, *cells, own, each[k], n)
+            out[plan.group[other]] += mi - apart[k]
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #ef9c8b60
 @_jit
-def _group_sums(
-    starts, features, feature_starts, tokens, rows, turn, group, kind, counts, h, out, start, stop
-):
-    "Sums of MI by group for the latents `rows[turn[start:stop]]`."
-    n = len(starts) - 1
-    each = h[counts] + h[n - counts]
+def _group_sums(lists, plan, out, start, stop):
+    "Sums of MI by group for the latents `plan.rows[plan.turn[start:stop]]`."
+    n = len(lists.starts) - 1
+    counts, kind, group = plan.counts, plan.kind, plan.group
+    each = plan.h[counts] + plan.h[n - counts]
     apart = np.empty(len(counts))
     once = np.empty(len(counts))
     base = np.empty(out.shape[1])
     together = np.zeros(len(kind), np.int32)
     partners = np.empty(len(kind), np.int32)
     last_kind = -1
-    for i in turn[start:stop]:
-        latent = rows[i]
+    for i in plan.turn[start:stop]:
+        latent = plan.rows[i]
         if kind[latent] != last_kind:
             last_kind = kind[latent]
-            _mi_by_count(counts[last_kind], counts, each, n, h, apart, once)
+            _mi_by_count(counts[last_kind], counts, each, n, plan.h, apart, once)
             base[:] = 0
             for other in range(len(kind)):
                 if group[other] >= 0:
@@ -489,9 +509,8 @@ def _group_sums(
         out[i] = base
         if group[latent] >= 0:
             out[i, group[latent]] -= apart[kind[latent]]  # not with itself
-        m = _partners(latent, starts, features, feature_starts, tokens, together, partners)
-        met = partners[:m]
-        _add_partners(out[i], met, together, latent, group, kind, counts, each, n, h, apart, once)
+        m = _partners(latent, lists, together, partners)
+        _add_partners(out[i], partners[:m], together, latent, plan, each, n, apart, once)
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #67a9cace
 @patch
@@ -508,10 +527,9 @@ def group_sums(
     out = np.empty((len(features), int(assignment.max()) + 1))
     turn = kind[features].argsort(kind='stable')
     work = np.append(0, counts[kind[features[turn]]].cumsum())  # tokens, evenly for each thread
-    by_token = self.starts, self.features
-    by_feature = self.feature_starts, self.feature_tokens
-    what = features, turn, group, kind.astype(np.int32), counts, _corrected(self.n), out
-    run_over_rows(_group_sums, row_cuts(work), *by_token, *by_feature, *what)
+    lists = _ActivityLists(self.starts, self.features, self.feature_starts, self.feature_tokens)
+    plan = _SumPlan(features, turn, group, kind.astype(np.int32), counts, _corrected(self.n))
+    run_over_rows(_group_sums, row_cuts(work), lists, plan, out)
     return torch.from_numpy(out)
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #5963cc17

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LETTERS', 'CHAT', 'OPTION_ORDERS', 'FORGET_DOMAIN', 'RETAIN_DOMAINS', 'DOMAINS', 'MMLU', 'OWN', 'CORPORA', 'DOCS',
            'WORDINGS', 'UNTRAINED', 'PARAPHRASES', 'mcq_prompt', 'mcq_prompts', 'hub_reachable', 'mirror', 'hub',
-           'unknown_name', 'read_jsonl', 'load_mcq', 'load_corpus', 'passages', 'load_entities', 'fill_template',
-           'hub_standin']
+           'unknown_name', 'read_jsonl', 'load_mcq', 'load_corpus', 'passages', 'load_entities', 'load_known',
+           'fill_template', 'hub_standin']
 
 # %% ../../nbs/01_language_model/01_data.ipynb #072bd07d
 import contextlib
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from ..core import SIBError, data_dir
+from ..core import SIBError, data_dir, load_json
 
 # %% ../../nbs/01_language_model/01_data.ipynb #706798e7
 LETTERS = 'ABCD'
@@ -493,6 +493,18 @@ def load_entities(
     "The entities of the embedded benchmark. Errors: `SIBError` for a missing or damaged file."
     file = Path(folder or data_dir() / 'benchmark') / 'entities.jsonl'
     return read_jsonl(file, ('domain', 'name', 'kind', 'definition'))
+
+# %% ../../nbs/01_language_model/01_data.ipynb #25530d7f
+def load_known(
+    domain: str,  # 'biology' or one of `RETAIN_DOMAINS`
+    n: int = None,  # so many, evenly spaced; None: all
+):  # the rows, a `datasets.Dataset`
+    "Questions that the embedded model answers right in all 24 orders of the options."
+    stored = load_json(data_dir() / 'benchmark' / 'right_in_all_orders.json')
+    indices = stored[domain]['right']
+    if n is not None:
+        indices = indices[:: max(1, len(indices) // n)][:n]
+    return load_mcq(domain).select(indices)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #39ccd18d
 DOCS = (
