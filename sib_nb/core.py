@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SEAL', 'FIGURE_STYLE', 'printable', 'SIBError', 'project_root', 'data_dir', 'figures_dir', 'embedded_data',
-           'explain_os_error', 'temporary_path', 'sync_to_disk', 'atomic_write', 'json_seal', 'save_json', 'parse_json',
-           'load_json', 'seed_everything', 'versions', 'default_device', 'fast_bf16', 'autocast', 'row_cuts',
-           'run_in_threads', 'run_over_rows', 'cached_njit', 'figure_style']
+           'explain_os_error', 'is_system_failure', 'temporary_path', 'sync_to_disk', 'atomic_write', 'json_seal',
+           'save_json', 'parse_json', 'load_json', 'seed_everything', 'versions', 'import_extra', 'default_device',
+           'fast_bf16', 'autocast', 'row_cuts', 'run_in_threads', 'run_over_rows', 'cached_njit', 'figure_style']
 
 # %% ../nbs/00_core.ipynb #2aeafa4d
 import contextlib
@@ -142,6 +142,13 @@ def explain_os_error(
         return f'{what}: {_REMEDIES[number]}'
     reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
     return f'{what}: {" ".join(str(reason).split())[:100]}; check the file and its folder'
+
+# %% ../nbs/00_core.ipynb #934b2cb0
+def is_system_failure(
+    error: Exception,
+) -> bool:
+    "Whether the operating system refused memory, a file or a disk, and not our code failed."
+    return _error_number(error) in _REMEDIES
 
 # %% ../nbs/00_core.ipynb #96df1931
 def temporary_path(
@@ -349,6 +356,26 @@ def versions() -> dict:  # package → version, with `python` and `machine`
     installed = [name for name in _PACKAGES if importlib.util.find_spec(name.replace('-', '_'))]
     found = {name: importlib.metadata.version(name) for name in installed}
     return dict(found, python=platform.python_version(), machine=platform.machine())
+
+# %% ../nbs/00_core.ipynb #6060d32e
+_EXTRAS = {  # module → the extra that installs it
+    'sae_lens': 'sae-lens',
+    'transformer_lens': 'sae-lens',
+    'sae_bench': 'sae-bench',
+}
+
+
+def import_extra(
+    module: str,  # its name, as 'sae_lens'
+):  # the module
+    "Import a package that is not always there. Errors: `SIBError` that says how to install it."
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        extra = _EXTRAS.get(module.partition('.')[0])
+        package = f'"sib_nb[{extra}]"' if extra else module.partition('.')[0]
+        message = f'{module} cannot be imported ({error}); pip install {package}'
+        raise SIBError(message) from None
 
 # %% ../nbs/00_core.ipynb #c85b6f6f
 def default_device() -> torch.device:
