@@ -2,6 +2,7 @@
 # make study     every run with all seeds, then whatever else is missing in data/results: sweeps, baselines, attacks … (a day; resumes where it stopped; training speed has a command of its own, make bench)
 # make test      set up, check that nothing is out of sync, run every notebook's tests (ONLY=part of a path for some)
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
+# make wheel-test     set up, install a wheel alone in a fresh environment (of WITH=/path/to/python) and use it there
 # make bench     install the trainers that training speed is compared with, and run that benchmark (nbs/08_results/05_speed.ipynb; long)
 # make lab       set up, open JupyterLab on the notebooks (options for it: make lab ARGS="--no-browser --port 8889"; as root, say in a container: ARGS=--allow-root)
 # make docs      set up with the packages of requirements-docs.txt, build the site into _docs/ from the stored outputs, check its links
@@ -15,7 +16,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: figures study bench test browser-test docs lab setup notebooks readme lock clean help
+.PHONY: figures study bench test wheel-test browser-test docs lab setup notebooks readme lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -23,13 +24,20 @@ help:
 
 setup: $(VENV)/installed
 
-$(VENV)/installed: requirements.txt overrides.txt setup.py settings.ini
+# a build of torch without CUDA in PIP_FIND_LINKS has a version, and a hash in the lock, of its own
+LOCAL_TORCH := $(if $(wildcard $(PIP_FIND_LINKS)/torch-*+cpu-*.whl),+cpu)
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
+
+# every package is locked with hashes, dependencies included; uv itself is pinned
+$(VENV)/installed: requirements.txt requirements-cuda.txt requirements-uv.txt tools/lock.py setup.py settings.ini
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH; install Python 3.11 or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt --override overrides.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@sed 's/^\(torch==[0-9.]*\)/\1$(LOCAL_TORCH)/' requirements.txt > $(VENV)/requirements.txt
+	@$(UV_INSTALL) --require-hashes -r $(VENV)/requirements.txt
+	@if $(BIN)/python tools/lock.py cuda; then $(UV_INSTALL) --require-hashes -r requirements-cuda.txt; fi
+	@$(UV_INSTALL) --no-build-isolation -e .
 	@touch $@
 
 figures: setup
@@ -45,8 +53,11 @@ study: setup
 test: setup
 	@$(BIN)/python tools/dev.py test $(ONLY)
 
+wheel-test: setup
+	@$(BIN)/python tools/installed.py wheel $(WITH)
+
 bench: setup
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-bench.txt
+	@$(UV_INSTALL) --require-hashes -r requirements-bench.txt
 	@cd nbs/08_results && $(BIN)/python -m nbconvert --to notebook --inplace --execute --ExecutePreprocessor.timeout=-1 05_speed.ipynb
 
 browser-test: setup
@@ -56,7 +67,7 @@ docs: $(VENV)/docs-installed
 	@$(BIN)/python tools/docs
 
 $(VENV)/docs-installed: $(VENV)/installed requirements-docs.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-docs.txt -c requirements.txt
+	@$(UV_INSTALL) --require-hashes -r requirements-docs.txt
 	@touch $@
 
 lab: setup
@@ -70,9 +81,8 @@ notebooks: setup
 readme: setup
 	@$(BIN)/python tools/dev.py readme
 
-lock: requirements.in overrides.txt
-	@$(BIN)/uv pip compile requirements.in --override overrides.txt --python-version 3.11 --no-annotate --no-header -q -o requirements.txt
-	@sed -i 's/+cpu$$//' requirements.txt
+lock:
+	@$(BIN)/python tools/lock.py lock
 
 clean:
 	@rm -rf $(VENV) data/cache data/runs build dist *.egg-info

@@ -11,6 +11,7 @@ from pathlib import Path
 import architecture
 import checks
 import forked
+import installed
 import style
 from durations import longest_first, save_times
 from notebooks import NBS, ROOT, name_of, notebook_paths
@@ -18,6 +19,7 @@ from notebooks import NBS, ROOT, name_of, notebook_paths
 TIME_LIMIT = 900  # seconds a notebook may take
 CHECKS = {'sync': checks.check_sync,
           'architecture': architecture.check_architecture,
+          'installed': installed.check_installed,
           'style': style.check_style}
 README_CHECK = {'README example': checks.check_readme_example}
 
