@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+# %% ../nbs/00_integrity.ipynb #8bfdd514
 from sib_nb.core import (
     SEAL,
     SIBError,
@@ -216,23 +217,35 @@ def write_sums(
     return folder / SUMS
 
 # %% ../nbs/00_integrity.ipynb #40ed6106
-def read_sums(
-    file,  # in the format of `sha256sum`
-) -> dict:  # {file name: digest}
-    "The lines of `SHA256SUMS`. Errors: `SIBError` for a damaged or empty list, and for `..`."
+def _sums_text(file):
+    "The text of a file with checksums."
     try:
-        text = Path(file).read_bytes().decode('utf-8')
+        return Path(file).read_bytes().decode('utf-8')
     except UnicodeDecodeError:
         raise SIBError(f'{file} is damaged: it is no text; restore it') from None
     except OSError as error:
         raise SIBError(explain_os_error(error, f'{file} cannot be read')) from None
+
+
+def _sum_line(line):
+    "Name and digest in a line; None for a damaged line and for names that lead elsewhere."
+    found = re.fullmatch(r'([0-9a-f]{64}) [ *](.+)', line)
+    if found is None or Path(found[2]).is_absolute() or '..' in Path(found[2]).parts:
+        return None
+    return found[2], found[1]
+
+# %% ../nbs/00_integrity.ipynb #11f218a5
+def read_sums(
+    file,  # in the format of `sha256sum`
+) -> dict:  # {file name: digest}
+    "The lines of `SHA256SUMS`. Errors: `SIBError` for a damaged or empty list, and for `..`."
     sums = {}
+    text = _sums_text(file)
     for number, line in enumerate(text.removesuffix('\n').split('\n') if text else [], 1):
-        found = re.fullmatch(r'([0-9a-f]{64}) [ *](.+)', line)
-        is_inside = found and not Path(found[2]).is_absolute() and '..' not in Path(found[2]).parts
-        if not is_inside or found[2] in sums:
+        pair = _sum_line(line)
+        if pair is None or pair[0] in sums:
             raise SIBError(f'{file} is damaged in line {number}; restore it')
-        sums[found[2]] = found[1]
+        sums[pair[0]] = pair[1]
     if not sums:
         raise SIBError(f'{file} lists no file; restore it')
     return sums
@@ -247,15 +260,14 @@ def check_sums(
     if not required and not (folder / SUMS).exists():
         return {}
     sums = read_sums(folder / SUMS)
-    present = folder_files(folder)
+    present = set(folder_files(folder)) - {SUMS}
     for name, digest in sums.items():
         if name not in present:
             raise SIBError(f'{folder / name} is missing, but listed in {SUMS}; restore it')
         if file_digest(folder / name) != digest:
             raise SIBError(f'{folder / name} differs from its checksum in {SUMS}; restore it')
-    for name in present:
-        if name not in sums and name != SUMS:
-            raise SIBError(f'{folder / name} is not listed in {SUMS}; remove it')
+    if unlisted := sorted(present - set(sums)):
+        raise SIBError(f'{folder / unlisted[0]} is not listed in {SUMS}; remove it')
     return sums
 
 # %% ../nbs/00_integrity.ipynb #2a7dcc5c
@@ -287,7 +299,7 @@ def _parse_line(line, number):
         raise ValueError(f'line {number} is no JSON object')
     return row
 
-
+# %% ../nbs/00_integrity.ipynb #0fbf2bc1
 def _sealed_rows(data, sealed):
     "The rows in the bytes of a file whose seal is checked; `ValueError` if it is damaged."
     *lines, rest = data.decode('utf-8').split('\n')
@@ -340,7 +352,7 @@ def _remove(path):
     else:
         path.unlink(missing_ok=True)
 
-
+# %% ../nbs/00_integrity.ipynb #779f7d55
 def sweep_temporary(
     folder,  # where to look, not in its sub-folders
     pattern: str = '.*.tmp',  # of file names, as `.checkpoint.pt.*.tmp`
@@ -379,7 +391,7 @@ def _exchange(new, old):
     failed = rename(at_fdcwd, os.fsencode(new), at_fdcwd, os.fsencode(old), exchange)
     return not failed
 
-
+# %% ../nbs/00_integrity.ipynb #f7f740fc
 def _take_place(new, folder):
     "Put the folder `new` in the place of `folder`, which may exist."
     if not folder.exists():
@@ -422,9 +434,8 @@ def replace_folder(
         _check_replaceable(folder, replaces)
         new.mkdir(parents=True)
         yield new
-        for place, _, files in os.walk(new):
-            for path in (*[Path(place, name) for name in files], Path(place)):
-                sync_to_disk(path)
+        for path in (*new.rglob('*'), new):
+            sync_to_disk(path)
         _take_place(new, folder)
         sync_to_disk(folder.parent)
     except OSError as error:
@@ -440,7 +451,7 @@ def _folder_identity(folder):
         return stat.st_dev, stat.st_ino, stat.st_ctime_ns
     return None
 
-
+# %% ../nbs/00_integrity.ipynb #146de8dc
 def read_folder(
     folder,  # may be replaced by `replace_folder` at any time
     read,  # a function of the folder that reads its files

@@ -216,7 +216,7 @@ def _check_one_dimension(tensor, name, n=None):
         raise SIBError(f'{name} has the shape {found}: expected one dimension; use flatten()')
     _check_shape(tensor, name, (n,))
 
-
+# %% ../nbs/00_validation.ipynb #8bee1a52
 def check_labels(
     value,  # whole numbers from 0, as integers, floats or truth values
     name: str,  # of the argument
