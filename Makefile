@@ -16,7 +16,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: figures study bench test wheel-test browser-test docs lab setup notebooks readme lock clean help
+.PHONY: figures study bench test wheel-test browser-test docs lab setup notebooks readme lock audit clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -83,6 +83,10 @@ readme: setup
 
 lock:
 	@$(BIN)/python tools/lock.py lock
+
+# known vulnerabilities of the locked packages; asks PyPI, so it needs a network
+audit: setup
+	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes -r requirements.txt
 
 clean:
 	@rm -rf $(VENV) data/cache data/runs build dist *.egg-info
