@@ -252,6 +252,13 @@ def json_seal(
     text = json.dumps(content, sort_keys=True, separators=(',', ':'), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
+# %% ../nbs/00_core.ipynb #18f4d273
+def _sealed(content):
+    "A dictionary with its seal as the last key."
+    if SEAL in content:
+        raise SIBError(f'result.{SEAL} is the name of the seal: rename it')
+    return dict(content, **{SEAL: json_seal(content)})
+
 # %% ../nbs/00_core.ipynb #620f7062
 def save_json(
     path,  # the file to write
@@ -262,8 +269,7 @@ def save_json(
     try:
         content = _plain(obj)
         if sealed and isinstance(content, dict):
-            content.pop(SEAL, None)
-            content[SEAL] = json_seal(content)
+            content = _sealed(content)
         text = json.dumps(content, indent=1) + '\n'
     except RecursionError:
         raise SIBError(f'cannot write {path}: the result is nested too deeply') from None

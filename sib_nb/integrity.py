@@ -100,6 +100,8 @@ def _number_hash(value):
 def _array_hash(array):
     "The type, the shape and the bytes of an array or tensor."
     if isinstance(array, torch.Tensor):
+        if array.layout != torch.strided or array.is_meta:
+            raise SIBError('content_key: a sparse or empty tensor has no key; use a dense one')
         tensor = array.detach().cpu().contiguous()
         data = tensor.reshape(-1).view(torch.uint8) if tensor.numel() else tensor.to(torch.uint8)
         kind, data = str(tensor.dtype).removeprefix('torch.'), data.numpy()

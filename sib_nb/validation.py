@@ -117,6 +117,19 @@ def check_choice(
     _refuse(value, name, expected)
 
 # %% ../nbs/00_validation.ipynb #e9c11949
+_UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)  # torch cannot compare these
+
+
+def _with_sign(tensor, value, name):
+    "Unsigned integers as int64; `SIBError` where they are too large for it."
+    if tensor.dtype not in _UNSIGNED:
+        return tensor
+    signed = tensor.to(torch.int64)
+    if (signed < 0).any():
+        _refuse(value, name, 'integers below 2**63')
+    return signed
+
+# %% ../nbs/00_validation.ipynb #27b9a4a3
 def _as_tensor(value, name):
     "A dense real tensor of tensors, arrays and nested lists."
     is_list_of_tensors = isinstance(value, (list, tuple)) and len(value) > 0
@@ -130,9 +143,9 @@ def _as_tensor(value, name):
             tensor = torch.from_numpy(np.require(value, requirements='CW'))
     except (TypeError, ValueError, RuntimeError, OverflowError):
         _refuse(value, name, 'numbers in one rectangular tensor')
-    if tensor.is_complex() or tensor.layout != torch.strided:
+    if tensor.is_complex() or tensor.layout != torch.strided or tensor.is_meta:
         _refuse(value, name, 'a dense tensor of real numbers')
-    return tensor
+    return _with_sign(tensor, value, name)
 
 # %% ../nbs/00_validation.ipynb #78d301c5
 def _shape_words(shape):
@@ -171,15 +184,24 @@ def _to_kind(tensor, name, kind):
     raise SIBError(f'{name} holds {tensor.dtype}: expected {kind} values')
 
 # %% ../nbs/00_validation.ipynb #49f81419
-def _check_values(tensor, name, finite, minimum, maximum):
-    "`SIBError` for NaN, inf and values outside of the range; names the first."
+def _wrong_values(tensor, finite, minimum, maximum):
+    "Where `tensor` is NaN, inf or outside of the range."
+    wide = tensor  # a bound is converted to the tensor's type, in which 300 may become 44
+    if tensor.dtype.itemsize < 4:
+        wide = tensor.float() if tensor.is_floating_point() else tensor.int()
     wrong = torch.zeros(tensor.shape, dtype=torch.bool, device=tensor.device)
     if finite:
-        wrong = ~torch.isfinite(tensor)
+        wrong = ~torch.isfinite(wide)
     if minimum is not None:
-        wrong = wrong | (tensor < minimum)
+        wrong = wrong | (wide < minimum)
     if maximum is not None:
-        wrong = wrong | (tensor > maximum)
+        wrong = wrong | (wide > maximum)
+    return wrong
+
+# %% ../nbs/00_validation.ipynb #474d33d2
+def _check_values(tensor, name, finite, minimum, maximum):
+    "`SIBError` for NaN, inf and values outside of the range; names the first."
+    wrong = _wrong_values(tensor, finite, minimum, maximum)
     if wrong.any():
         place = tuple(wrong.nonzero()[0].tolist())
         found = tensor[place].item()
