@@ -30,7 +30,7 @@ from sib_nb.language_model.data import (
 )
 from ..validation import check_count, check_texts
 
-# %% ../../nbs/01_language_model/02_model.ipynb #d6c40348
+# %% ../../nbs/01_language_model/02_model.ipynb #1f3c2187
 def _module_lists(module, path='', depth=3):
     "Paths of the lists of modules at most `depth` levels down, the least deep first."
     found = []
@@ -43,7 +43,7 @@ def _module_lists(module, path='', depth=3):
             found += _module_lists(child, f'{name}.', depth - 1)
     return sorted(found, key=lambda name: name.count('.'))
 
-# %% ../../nbs/01_language_model/02_model.ipynb #e39c4997
+# %% ../../nbs/01_language_model/02_model.ipynb #e29a6a72
 def _check_kind(model):
     "`SIBError` for a model with an encoder, or one around a language model."
     config = model.config
@@ -55,7 +55,7 @@ def _check_kind(model):
         remedy = 'load the language model inside it alone'
         raise SIBError(f'{kind} is a wrapper around {text_config.model_type}: {remedy}')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #f8ce9aa8
+# %% ../../nbs/01_language_model/02_model.ipynb #827821c9
 def find_block_path(
     model,  # a `transformers` causal language model
 ) -> str:  # such as 'model.layers'
@@ -73,7 +73,7 @@ def find_block_path(
         raise SIBError(f'{type(model).__name__}: {found}; {remedy}')
     return least_deep[0]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #70b4363d
+# %% ../../nbs/01_language_model/02_model.ipynb #61405a91
 def block_path(
     model,  # a `transformers` causal language model
 ) -> str:  # such as 'model.layers'
@@ -118,7 +118,7 @@ def check_layer(
     if not is_number or not 0 <= number < n_blocks:
         name = getattr(model, 'name', 'the model')
         valid = f'{name} has layers 0 to {n_blocks - 1} ({block_path(model)})'
-        raise SIBError(f'layer {str(layer)[:60]!r} is out of range: {valid}')
+        raise SIBError(f'layer {repr(layer)[:60]} is out of range: {valid}')
     return number
 
 # %% ../../nbs/01_language_model/02_model.ipynb #e21f44c9
@@ -196,7 +196,7 @@ def _check_weights(name, model, loading_info):
         if not weight.sum(dtype=torch.float32).isfinite():
             raise SIBError(f'model {name}: {key} holds NaN or Inf; the weights are damaged')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #593cfbb3
+# %% ../../nbs/01_language_model/02_model.ipynb #6b9fc87a
 def _check_tokenizer(name, model, tokenizer):
     "The tokenizer has no more tokens than the model, and gives some for a text."
     n_tokens = len(tokenizer)
@@ -252,7 +252,7 @@ def load_model(
     layers(model)
     return model.eval().requires_grad_(False).to(device)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #d95d0f47
+# %% ../../nbs/01_language_model/02_model.ipynb #37f789aa
 @lru_cache(maxsize=8)
 def start_token(
     tokenizer,  # the model's
@@ -262,14 +262,14 @@ def start_token(
     ids = tokenizer('a').input_ids
     return bos if bos is not None and ids[:1] == [bos] else None
 
-# %% ../../nbs/01_language_model/02_model.ipynb #e9061194
+# %% ../../nbs/01_language_model/02_model.ipynb #832bcda6
 def special_tokens(
     tokenizer,  # the model's
 ) -> list:  # ids, ascending
     "Ids of the tokens that are no text: BOS, end, padding, and others as far as there are any."
     return sorted({index for index in tokenizer.all_special_ids if index is not None})
 
-# %% ../../nbs/01_language_model/02_model.ipynb #a55db128
+# %% ../../nbs/01_language_model/02_model.ipynb #697af6c8
 def _unmarked(tokenizer, text):
     "A text without a `<bos>` that the tokenizer would split. `SIBError` for Gemma's markers."
     if not isinstance(text, str):
@@ -282,7 +282,7 @@ def _unmarked(tokenizer, text):
         raise SIBError(f"a prompt is in Gemma's chat format, which the tokenizer splits: {fit}")
     return text
 
-# %% ../../nbs/01_language_model/02_model.ipynb #90396f23
+# %% ../../nbs/01_language_model/02_model.ipynb #ab4327ce
 def _check_ids(tokenizer, ids, text):
     "`SIBError` for no token, or not exactly one BOS where the model needs it."
     start = start_token(tokenizer)
@@ -292,7 +292,7 @@ def _check_ids(tokenizer, ids, text):
     if len(ids) < (1 if start is None else 2):
         raise SIBError('a text is empty: remove it')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #a4e86f01
+# %% ../../nbs/01_language_model/02_model.ipynb #1c1b5877
 def encode_texts(
     tokenizer,  # the model's
     texts,  # strings, with or without a leading `<bos>`
@@ -321,7 +321,7 @@ def encode(
     "`encode_texts` for one text."
     return encode_texts(tokenizer, [text])[0][:max_tokens]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #11ff2e48
+# %% ../../nbs/01_language_model/02_model.ipynb #ec68b834
 def context_length(
     model,  # from `load_model`
 ) -> int:
@@ -331,7 +331,7 @@ def context_length(
     limits = [getattr(config, name, None) for name in names]
     return next((limit for limit in limits if isinstance(limit, int) and limit > 0), 2**30)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #eb0637e9
+# %% ../../nbs/01_language_model/02_model.ipynb #32df7f26
 def check_length(
     model,  # from `load_model`
     n_tokens: int,  # of a text
@@ -343,7 +343,7 @@ def check_length(
         name = getattr(model, 'name', 'the model')
         raise SIBError(f'{what} has {n_tokens:,} tokens, {name} reads {limit:,}: shorten it')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #de9e186b
+# %% ../../nbs/01_language_model/02_model.ipynb #67ff8784
 def encode_prompts(
     model,  # from `load_model`
     prompts,  # strings
@@ -370,7 +370,7 @@ def pad(
         mask[i, : len(sequence)] = 1
     return input_ids.to(device), mask.to(device)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #e92730bf
+# %% ../../nbs/01_language_model/02_model.ipynb #d90f0b91
 def _letter_token(tokenizer, letter):
     "The one token that a letter, perhaps with a space before it, is behind a line break."
     before = tokenizer('\n', add_special_tokens=False).input_ids
@@ -584,7 +584,7 @@ def _build_hooked(model, cfg):
     hooked.move_model_modules_to_device()
     return hooked
 
-# %% ../../nbs/01_language_model/02_model.ipynb #d1ac568c
+# %% ../../nbs/01_language_model/02_model.ipynb #96a84864
 def has_hooked_transformer() -> bool:
     "Whether TransformerLens is there, in a version with `HookedTransformer`."
     from importlib.util import find_spec
@@ -592,7 +592,7 @@ def has_hooked_transformer() -> bool:
     is_installed = find_spec('transformer_lens') is not None
     return is_installed and find_spec('transformer_lens.HookedTransformer') is not None
 
-# %% ../../nbs/01_language_model/02_model.ipynb #92bf27d3
+# %% ../../nbs/01_language_model/02_model.ipynb #fcb03c91
 def _build_bridge(model, model_name):
     "A `TransformerBridge` of a copy of `model`."
     try:
