@@ -34,7 +34,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import SIBError, data_dir, load_json
+from ..core import SIBError, data_dir, explain_os_error, load_json
+from ..integrity import check_sums
+from ..validation import check_count, check_indices
 
 # %% ../../nbs/01_language_model/01_data.ipynb #706798e7
 LETTERS = 'ABCD'
@@ -306,7 +308,7 @@ def _opened(path):
     except FileNotFoundError:
         raise _missing_file(path) from None
     except OSError as error:
-        raise SIBError(f'{path} cannot be read: {error.strerror or error}') from None
+        raise SIBError(explain_os_error(error, f'{path} cannot be read')) from None
 
 # %% ../../nbs/01_language_model/01_data.ipynb #191de10b
 _BYTE_ORDER_MARKS = (  # UTF-32's come first: one of them begins with one of UTF-16's
@@ -566,8 +568,12 @@ def _check_embedded(row, place):
 
 # %% ../../nbs/01_language_model/01_data.ipynb #59afdadb
 def _benchmark_folder(path):
-    "The folder of the embedded benchmark, its checksums compared; or `path`."
-    folder = Path(path or data_dir() / 'benchmark')
+    "The folder of the embedded benchmark, or `path`; its files agree with its checksums."
+    if path is not None:
+        check_sums(path, required=False)
+        return Path(path)
+    folder = data_dir() / 'benchmark'
+    check_sums(folder)
     return folder
 
 # %% ../../nbs/01_language_model/01_data.ipynb #2d8b32b2
@@ -739,6 +745,16 @@ def _side_domains(name, forget):
         return retained
     return tuple(domain for domain in DOMAINS if domain not in retained)
 
+# %% ../../nbs/01_language_model/01_data.ipynb #427f96ee
+def _limits(name, min_chars, max_chars):
+    "The limits on the documents of a corpus, checked."
+    if min_chars is None:
+        min_chars = 0 if name in _SIDES else 50
+    check_count(min_chars, 'min_chars', minimum=-1)
+    if max_chars is not None:
+        check_count(max_chars, 'max_chars', minimum=1)
+    return dict(min_chars=min_chars, max_chars=max_chars)
+
 # %% ../../nbs/01_language_model/01_data.ipynb #d7368533
 def load_corpus(
     # 'forget' or 'retain' (embedded), a key of `HUB_CORPORA`, or a key of `OWN`
@@ -755,9 +771,7 @@ def load_corpus(
         return OWN[name]
     if name not in CORPORA:
         raise unknown_name(name, list(CORPORA), 'corpus')
-    if min_chars is None:
-        min_chars = 0 if name in _SIDES else 50
-    limits = dict(min_chars=min_chars, max_chars=max_chars)
+    limits = _limits(name, min_chars, max_chars)
     if name in _SIDES:
         rows = _embedded_documents(_side_domains(name, forget), path, limits)
     elif forget is None:
@@ -765,7 +779,7 @@ def load_corpus(
     else:
         raise SIBError(f'corpus {name!r} has no domains; `forget` is for {_SIDES}')
     if not rows:
-        raise SIBError(f'corpus {name} has no text longer than {min_chars} characters')
+        raise SIBError(f'corpus {name} has no text longer than {limits["min_chars"]} characters')
     return _table(rows, ('text', 'domain', 'entity', 'kind'), name)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #8f31fbe8
@@ -821,14 +835,13 @@ def load_entities(
 
 # %% ../../nbs/01_language_model/01_data.ipynb #a3b7ffe4
 def _known_indices(stored, domain, n_questions, file):
-    "The numbers of the known questions: integers in range, ascending, none twice."
+    "The numbers of the known questions: in range, ascending, none twice."
     try:
-        indices = list(stored[domain]['right'])
-        is_valid = all(type(index) is int and 0 <= index < n_questions for index in indices)
-    except (KeyError, TypeError, IndexError):
-        is_valid = False
-    if not is_valid or indices != sorted(set(indices)):
-        raise SIBError(f'{file}: the numbers for {domain!r} are damaged; restore the file')
+        indices = check_indices(stored[domain]['right'], 'the list', n_questions).tolist()
+        if indices != sorted(indices):
+            raise SIBError('it is not in ascending order')
+    except (KeyError, TypeError, IndexError, SIBError) as error:
+        raise SIBError(f'{file}, {domain}: {error}; restore the file') from None
     return indices
 
 # %% ../../nbs/01_language_model/01_data.ipynb #25530d7f
@@ -843,6 +856,7 @@ def load_known(
     questions = load_mcq(domain)
     indices = _known_indices(load_json(file), domain, len(questions), file)
     if n is not None:
+        check_count(n, 'n', minimum=1)
         indices = indices[:: max(1, len(indices) // n)][:n]
     return questions.select(indices)
 
