@@ -372,9 +372,12 @@ def _unique_keys(pairs):
     return row
 
 
+_decoder = json.JSONDecoder(object_pairs_hook=_unique_keys)
+
+
 def _parse_line(line, columns):
     "The object in a line of a JSON-lines file."
-    row = json.loads(line, object_pairs_hook=_unique_keys)
+    row = _decoder.decode(line)
     itemgetter(*columns)(row)  # a missing column raises KeyError
     if re.search(r'\\u[dD]', line):
         json.dumps(row, ensure_ascii=False).encode()  # raises for half of a surrogate pair
@@ -772,7 +775,7 @@ def _limits(name, min_chars, max_chars):
         check_count(max_chars, 'max_chars', minimum=1)
     return dict(min_chars=min_chars, max_chars=max_chars)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #92c34f67
+# %% ../../nbs/01_language_model/01_data.ipynb #61249f18
 def _own_corpus(name, min_chars, max_chars):
     "A corpus that was registered under this name, checked."
     rows = list(OWN[name])
