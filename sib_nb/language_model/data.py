@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import SIBError, data_dir, explain_os_error, load_json
+from ..core import SIBError, embedded_data, explain_os_error, load_json
 from ..integrity import check_sums
 from ..validation import check_count, check_indices
 
@@ -588,7 +588,7 @@ def _benchmark_folder(path):
     if path is not None:
         check_sums(path, required=False)
         return Path(path)
-    folder = data_dir() / 'benchmark'
+    folder = embedded_data('benchmark')
     check_sums(folder)
     return folder
 
