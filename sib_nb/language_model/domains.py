@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIDES', 'COLUMNS', 'Domains', 'domain_names', 'named_domains', 'own_texts', 'own_questions', 'find_domains']
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #9fe8f58c
+# %% ../../nbs/01_language_model/09_domains.ipynb #0bf87df2
 import csv
 import hashlib
 import io
@@ -38,7 +38,7 @@ from sib_nb.language_model.data import (
 )
 from ..validation import check_choice
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #97b01b34
+# %% ../../nbs/01_language_model/09_domains.ipynb #29f9c013
 SIDES = ('forget', 'retain')
 
 
@@ -53,7 +53,7 @@ class Domains:
     retain: tuple  # question sets to retain
     corpora: tuple  # names for `load_corpus`: to forget, to retain
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #c156ecaf
+# %% ../../nbs/01_language_model/09_domains.ipynb #ff340744
 def domain_names() -> tuple:
     "The names that need no files of one's own."
     return (*DOMAINS, *WMDP)
@@ -69,7 +69,7 @@ def named_domains(
         return Domains(name, name, 'embedded', (name,), other_domains(name), SIDES)
     raise unknown_name(name, domain_names(), 'domain')
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #7aa858a4
+# %% ../../nbs/01_language_model/09_domains.ipynb #f1beaaf7
 @patch
 def questions(
     self: Domains,
@@ -101,7 +101,7 @@ def subjects(
     "The subjects that the prompts of one side name."
     return tuple(sorted({row for part in self.questions(side) for row in part['subject']}))
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #b99f4ec1
+# %% ../../nbs/01_language_model/09_domains.ipynb #0f76c8a3
 def _text_documents(file):
     "Documents of a text file, separated by blank lines; line breaks become spaces."
     lines = read_text(file).replace('\r\n', '\n').replace('\r', '\n').split('\n')
@@ -116,7 +116,7 @@ def _text_documents(file):
             block = []
     return documents
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #37692674
+# %% ../../nbs/01_language_model/09_domains.ipynb #1349bcbf
 def _json_documents(file):
     "Documents of a JSON-lines file, with their entity where they have one."
     documents = []
@@ -128,7 +128,7 @@ def _json_documents(file):
         documents.append(document)
     return documents
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #c61aacdf
+# %% ../../nbs/01_language_model/09_domains.ipynb #bb6eab9e
 _READERS = {'.txt': _text_documents, '.jsonl': _json_documents}
 
 
@@ -148,7 +148,7 @@ def _text_files(folder):
             files.append(file)
     return files
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #82f45fe1
+# %% ../../nbs/01_language_model/09_domains.ipynb #aa653179
 def own_texts(
     folder,  # holds .txt files (blank lines between documents) and .jsonl files (one a line)
     min_chars: int = 50,  # texts this short or shorter are left out
@@ -166,7 +166,7 @@ def own_texts(
         )
     return documents
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #f163d456
+# %% ../../nbs/01_language_model/09_domains.ipynb #befcd592
 COLUMNS = ('question', *LETTERS, 'answer', 'subject', 'split')
 _JSON_COLUMNS = ('question', 'choices', 'answer', 'subject', 'split')
 _CELL_LIMIT = 2**31 - 1  # characters; the csv module refuses more than 131,072 by default
@@ -190,7 +190,7 @@ def _csv_rows(text, file):
         csv.field_size_limit(limit)
     return rows
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #2b37b11c
+# %% ../../nbs/01_language_model/09_domains.ipynb #502b736b
 def _column_names(cells, file):
     "The names in the first line; every one of `COLUMNS` is among them, none twice."
     known = {name.lower(): name for name in (*COLUMNS, 'entity')}
@@ -207,7 +207,7 @@ def _column_names(cells, file):
             raise SIBError(f'{file} has two columns {column!r} (it has: {shown})')
     return names
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #984a11a4
+# %% ../../nbs/01_language_model/09_domains.ipynb #16533751
 def _table_rows(file):
     "Rows of the table as dictionaries, each with its place for messages. Blank lines are left out."
     rows = _csv_rows(read_text(file), file) or [(1, [])]
@@ -224,7 +224,7 @@ def _table_rows(file):
         cells += [''] * (len(names) - len(cells))
         yield dict(zip(names, cells)), place
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #7b2403b3
+# %% ../../nbs/01_language_model/09_domains.ipynb #87ed9fe2
 def _table_question(row, place):
     "A row of the table with its choices in a list. An empty cell is refused, and a number."
     for column in COLUMNS:
@@ -234,7 +234,7 @@ def _table_question(row, place):
         raise SIBError(f'{place}: answer {row["answer"][:40]!r} is not one of A, B, C, D')
     return dict(row, choices=[row[letter] for letter in LETTERS])
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #e6b2cc06
+# %% ../../nbs/01_language_model/09_domains.ipynb #6f74a70b
 def _own_question(row, place):
     "A question in the form of `load_mcq`, and its side."
     row = clean_question(row, place)
@@ -258,7 +258,7 @@ def _own_question(row, place):
         raise SIBError(f"{place}: split {f'{side!r}'[:40]} is neither 'forget' nor 'retain'")
     return question, side
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #6cba30bb
+# %% ../../nbs/01_language_model/09_domains.ipynb #12f3f232
 def _question_rows(file):
     "Rows of a table or a JSON-lines file, each with its place."
     if file.suffix.lower() == '.jsonl':
@@ -268,7 +268,7 @@ def _question_rows(file):
     for row, place in _table_rows(file):
         yield _table_question(row, place), place
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #d199a907
+# %% ../../nbs/01_language_model/09_domains.ipynb #6cd80f3a
 def _check_repeats(questions):
     "Refuse a question that is on both sides, has two answers, or two entities."
     first = {}
@@ -290,7 +290,7 @@ def _check_repeats(questions):
                 same = f'the same question as in {earlier["place"]}, {cause}'
                 raise SIBError(f'{question["place"]}: {same}; remove one of them')
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #a107320c
+# %% ../../nbs/01_language_model/09_domains.ipynb #1271f625
 def _entity_key(entity):
     "What stands for an entity in a split: its name, whatever its case and spaces."
     return f'entity {plain_text(entity)}'
@@ -306,7 +306,7 @@ def _with_split_keys(questions):
         asked = question_key(question)
         question['split_key'] = keys.get(asked, asked)
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #7cd94833
+# %% ../../nbs/01_language_model/09_domains.ipynb #7fe4c0aa
 def _check_subjects(sides, file):
     "Refuse a subject that is on both sides."
     forget, retain = [{row['subject'].casefold() for row in sides[side]} for side in SIDES]
@@ -316,7 +316,7 @@ def _check_subjects(sides, file):
             'give the questions that are to be forgotten a subject of their own'
         )
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #493e7f6e
+# %% ../../nbs/01_language_model/09_domains.ipynb #e1b45d3a
 def own_questions(
     file,  # a table with the columns of `COLUMNS`, and `entity` if you like; or .jsonl
 ) -> dict:  # 'forget', 'retain': rows of `load_mcq` with entity, place and split_key
@@ -334,7 +334,7 @@ def own_questions(
     _check_subjects(sides, file)
     return sides
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #03e0fceb
+# %% ../../nbs/01_language_model/09_domains.ipynb #86ed02f5
 def _checked_name(folder, files):
     "The folder's name with eight digits that tell versions of the files apart."
     lines = ''
@@ -344,7 +344,7 @@ def _checked_name(folder, files):
     stem = re.sub('[^A-Za-z0-9.]+', '_', folder.name)[:60]
     return f'{stem}-{checksum}'
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #667595de
+# %% ../../nbs/01_language_model/09_domains.ipynb #a7629778
 def _questions_file(folder):
     "The questions of a folder: one of the two files."
     files = [folder / 'questions.csv', folder / 'questions.jsonl']
@@ -353,7 +353,7 @@ def _questions_file(folder):
         raise SIBError(f'{folder} holds questions.csv and questions.jsonl; remove one of them')
     return present[0] if present else files[0]
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #ca3cf072
+# %% ../../nbs/01_language_model/09_domains.ipynb #e4f1afd9
 def _corpus(documents, side, with_entities):
     "Documents in the form of `load_corpus`."
     rows = []
@@ -375,7 +375,7 @@ def _check_texts(texts):
             earlier = places[question_key(document)]
             raise SIBError(f'{document["place"]}: the same text as in {earlier}; remove one')
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #d14a57ba
+# %% ../../nbs/01_language_model/09_domains.ipynb #96a038da
 def _read_folder(folder, domains):
     "Read and check a folder and enter its questions and texts in `OWN`."
     from datasets import Dataset
@@ -394,7 +394,7 @@ def _read_folder(folder, domains):
         OWN[getattr(domains, side)[0]] = Dataset.from_list(sides[side])
         OWN[corpus] = Dataset.from_list(rows)
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #1f11e446
+# %% ../../nbs/01_language_model/09_domains.ipynb #24ff0c98
 def _folder_domains(folder):
     "The domains of a folder, which is read unless this version of it was read before."
     table = _questions_file(folder)
@@ -412,7 +412,7 @@ def _folder_domains(folder):
         _read_folder(folder, domains)
     return domains
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #1c47b9e7
+# %% ../../nbs/01_language_model/09_domains.ipynb #30a4e347
 def find_domains(
     forget,  # one of `domain_names()`, a folder, or `Domains`, which are returned
 ) -> Domains:
