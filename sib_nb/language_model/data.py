@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import SIBError, embedded_data, explain_os_error, load_json
+from ..core import SIBError, embedded_data, explain_os_error, is_system_failure, load_json
 from ..integrity import check_sums
 from ..validation import check_count, check_indices
 
@@ -219,12 +219,15 @@ def _known_reason(error, what):
 def _reason(error, what, offline):
     "One line for what the hub's libraries raised about `what`."
     text = ' '.join(str(error).split())
+    raised = error
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         if reason := _known_reason(error, what):
             return reason
         error = error.__cause__ or error.__context__
+    if is_system_failure(raised) and not isinstance(raised, FileNotFoundError):
+        return explain_os_error(raised, f'{what} cannot be loaded')
     if offline:
         remedy = 'connect, or copy it to a folder and name that (SIB_MIRROR, or the path argument)'
         return f'{what} is not in the cache and the hub cannot be reached: {remedy}'
