@@ -6,9 +6,10 @@
 __all__ = ['LETTERS', 'CHAT', 'OPTION_ORDERS', 'DOMAINS', 'DEFAULT_FORGET', 'FORGET_DOMAIN', 'RETAIN_DOMAINS', 'WMDP',
            'WMDP_RETAIN', 'WMDP_CORPORA', 'MMLU', 'OWN', 'HUB_CORPORA', 'CORPORA', 'DOCS', 'WORDINGS', 'UNTRAINED',
            'PARAPHRASES', 'mcq_prompt', 'mcq_prompts', 'hub_reachable', 'mirror', 'hub', 'load_hub_dataset',
-           'unknown_name', 'other_domains', 'read_text', 'numbered_rows', 'read_jsonl', 'clean_questions',
-           'question_key', 'control_tokens', 'check_control_tokens', 'load_mcq', 'HubCorpus', 'load_corpus', 'passages',
-           'load_entities', 'load_known', 'fill_template', 'hub_standin']
+           'unknown_name', 'other_domains', 'read_text', 'numbered_rows', 'read_jsonl', 'check_text', 'clean_question',
+           'clean_questions', 'plain_text', 'question_key', 'control_tokens', 'check_control_tokens', 'load_mcq',
+           'HubCorpus', 'check_document', 'load_corpus', 'passages', 'load_entities', 'load_known', 'fill_template',
+           'hub_standin']
 
 # %% ../../nbs/01_language_model/01_data.ipynb #072bd07d
 import codecs
@@ -34,7 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import SIBError, data_dir, explain_os_error, load_json
+from ..core import SIBError, embedded_data, explain_os_error, load_json
 from ..integrity import check_sums
 from ..validation import check_count, check_indices
 
@@ -371,9 +372,12 @@ def _unique_keys(pairs):
     return row
 
 
+_decoder = json.JSONDecoder(object_pairs_hook=_unique_keys)
+
+
 def _parse_line(line, columns):
     "The object in a line of a JSON-lines file."
-    row = json.loads(line, object_pairs_hook=_unique_keys)
+    row = _decoder.decode(line)
     itemgetter(*columns)(row)  # a missing column raises KeyError
     if re.search(r'\\u[dD]', line):
         json.dumps(row, ensure_ascii=False).encode()  # raises for half of a surrogate pair
@@ -424,8 +428,12 @@ def _table(rows, columns, path):
         raise SIBError(f'{path}: its rows are not of one shape ({message}); restore it') from None
 
 # %% ../../nbs/01_language_model/01_data.ipynb #fb29a4c3
-def _check_text(value, what, place):
-    "Refuse what is not a text that can be encoded."
+def check_text(
+    value,  # anything
+    what: str,  # which text it is, for the message
+    place: str,  # file and line, for the message
+):
+    "Refuse what is not a text that can be encoded. Errors: `SIBError`."
     if not isinstance(value, str):
         raise SIBError(f'{place}: the {what} is {type(value).__name__}, not text')
     try:
@@ -460,10 +468,13 @@ def _missing_column(row, columns, place):
             raise SIBError(f'{place} lacks the column {column!r} (it has: {has})')
 
 # %% ../../nbs/01_language_model/01_data.ipynb #ba4d9ba4
-def _clean_question(row, place):
-    "One question, checked; its choices as a list and its answer as a number."
+def clean_question(
+    row,  # a mapping with question, choices, answer and subject
+    place: str,  # where it stands, for the message
+) -> dict:  # all columns; choices is a list and answer a number
+    "One question, checked. Errors: `SIBError`."
     _missing_column(row, _MCQ_COLUMNS, place)
-    _check_text(row['question'], 'question', place)
+    check_text(row['question'], 'question', place)
     place = f'{place} ({row["question"][:40]!r})'
     choices = row['choices']
     if isinstance(choices, np.ndarray):
@@ -472,7 +483,7 @@ def _clean_question(row, place):
     if not is_list_of_four or not all(isinstance(choice, str) for choice in choices):
         raise SIBError(f'{place} does not have four choices, all text: remove or repair it')
     for text, what in (*((choice, 'choice') for choice in choices), (row['subject'], 'subject')):
-        _check_text(text, what, place)
+        check_text(text, what, place)
     if not row['subject'].strip():
         raise SIBError(f'{place}: the subject, which the prompt names, is empty')
     return dict(row, choices=list(choices), answer=_answer_index(row['answer'], place))
@@ -489,12 +500,19 @@ def clean_questions(
         rows = rows.to_dict('records')
     if isinstance(rows, str | Mapping) or not hasattr(rows, '__iter__'):
         raise SIBError(f'{what}: {type(rows).__name__} is not a list of questions')
-    cleaned = [_clean_question(row, f'{what}, question {i}') for i, row in enumerate(rows)]
+    cleaned = [clean_question(row, f'{what}, question {i}') for i, row in enumerate(rows)]
     if not cleaned:
         raise SIBError(f'{what} holds no question')
     return cleaned
 
 # %% ../../nbs/01_language_model/01_data.ipynb #257e542d
+def plain_text(
+    text: str,
+) -> str:
+    "A text in lower case, with single spaces and one way of writing each character."
+    return ' '.join(unicodedata.normalize('NFKC', text).casefold().split())
+
+
 def question_key(
     row: dict,  # with question, choices and answer; or a document with a text
 ) -> str:  # sixteen hexadecimal digits
@@ -504,10 +522,8 @@ def question_key(
         parts = (row['question'], row['choices'][answer])
     else:
         parts = (row['text'],)
-    plain = []
-    for part in parts:
-        plain.append(' '.join(unicodedata.normalize('NFKC', part).casefold().split()))
-    return hashlib.sha256('\n'.join(plain).encode(errors='replace')).hexdigest()[:16]
+    plain = '\n'.join(map(plain_text, parts))
+    return hashlib.sha256(plain.encode(errors='replace')).hexdigest()[:16]
 
 # %% ../../nbs/01_language_model/01_data.ipynb #e0551659
 def control_tokens(
@@ -572,7 +588,7 @@ def _benchmark_folder(path):
     if path is not None:
         check_sums(path, required=False)
         return Path(path)
-    folder = data_dir() / 'benchmark'
+    folder = embedded_data('benchmark')
     check_sums(folder)
     return folder
 
@@ -583,7 +599,7 @@ def _load_embedded_mcq(name, path):
     rows = []
     for number, row in numbered_rows(file, _MCQ_COLUMNS):
         place = f'{file}, line {number}'
-        rows.append(_clean_question(row, place))
+        rows.append(clean_question(row, place))
         _check_embedded(row, place)
         if row['subject'] != name:
             subject = f'{row["subject"]!r}'[:40]
@@ -651,12 +667,16 @@ _SIDES = ('forget', 'retain')  # the corpora of the embedded benchmark
 CORPORA = (*_SIDES, *HUB_CORPORA)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #99613044
-def _check_document(row, place, columns=('text',)):
-    "The columns of one document are there and are texts; entity and kind too if they are there."
+def check_document(
+    row,  # a mapping with text and, if known, entity and kind
+    place: str,  # where it stands, for the message
+    columns=('text',),  # that must be there
+):
+    "The columns of one document are there and are texts. Errors: `SIBError`."
     _missing_column(row, columns, place)
     for column in (*columns, 'entity', 'kind'):
         if column in columns or row.get(column) is not None:
-            _check_text(row[column], column, place)
+            check_text(row[column], column, place)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #eb508388
 def _select_documents(rows, columns=('text',), min_chars=-1, max_chars=None):
@@ -676,14 +696,14 @@ def _select_documents(rows, columns=('text',), min_chars=-1, max_chars=None):
 def _file_documents(path, columns=('text',)):
     "Documents of a JSON-lines file, checked one by one."
     for number, row in numbered_rows(path, columns):
-        _check_document(row, f'{path}, line {number}', columns)
+        check_document(row, f'{path}, line {number}', columns)
         yield row
 
 
 def _hub_documents(rows, what):
     "Documents of the hub, checked one by one."
     for number, row in enumerate(rows):
-        _check_document(row, f'{what}, document {number}')
+        check_document(row, f'{what}, document {number}')
         yield row
 
 # %% ../../nbs/01_language_model/01_data.ipynb #24883728
@@ -755,6 +775,20 @@ def _limits(name, min_chars, max_chars):
         check_count(max_chars, 'max_chars', minimum=1)
     return dict(min_chars=min_chars, max_chars=max_chars)
 
+# %% ../../nbs/01_language_model/01_data.ipynb #61249f18
+def _own_corpus(name, min_chars, max_chars):
+    "A corpus that was registered under this name, checked."
+    rows = list(OWN[name])
+    for number, row in enumerate(rows):
+        check_document(row, f'{name!r} in OWN, document {number}', ('text', 'domain'))
+    if min_chars is None and max_chars is None and hasattr(OWN[name], 'column_names'):
+        return OWN[name]
+    limits = _limits('forget', min_chars, max_chars)
+    rows = _select_documents(rows, list(rows[0]) if rows else (), **limits)
+    if not rows:
+        raise SIBError(f'{name!r} in OWN holds no text longer than {limits["min_chars"]} characters')
+    return _table(rows, (), name)
+
 # %% ../../nbs/01_language_model/01_data.ipynb #d7368533
 def load_corpus(
     # 'forget' or 'retain' (embedded), a key of `HUB_CORPORA`, or a key of `OWN`
@@ -768,7 +802,7 @@ def load_corpus(
 ):  # `datasets.Dataset`: text, domain; if embedded also entity and kind
     "Load documents. Errors: `SIBError` if unknown, missing, gated, unreachable or empty."
     if name in OWN:
-        return OWN[name]
+        return _own_corpus(name, min_chars, max_chars)
     if name not in CORPORA:
         raise unknown_name(name, list(CORPORA), 'corpus')
     limits = _limits(name, min_chars, max_chars)
@@ -811,7 +845,7 @@ _ENTITY_COLUMNS = ('domain', 'name', 'kind', 'definition')
 def _check_entity(row, place, seen):
     "The columns of an entity; its name is new within its domain."
     for column in _ENTITY_COLUMNS:
-        _check_text(row[column], column, place)
+        check_text(row[column], column, place)
     _check_embedded({'known': row.get('known', True)}, place)
     if row['domain'] not in DOMAINS:
         raise unknown_name(row['domain'], DOMAINS, f'{place}: domain')
