@@ -73,7 +73,7 @@ def _token_rows(tokenizer, texts, seq_len):
         rows[:, 0] = tokenizer.bos_token_id
     return rows
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #1b795bd7
+# %% ../../nbs/05_unlearning/01_score.ipynb #9f9ce1cf
 def _texts(corpus, name):
     "The texts of a corpus: texts, rows with a `text`, or a table with this column."
     if isinstance(corpus, (list, tuple)):
@@ -193,7 +193,7 @@ class _VarianceSums:
             raise SIBError('the activations are all alike: they have no variance to explain')
         return self.squared_error / variance
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #a461c836
+# %% ../../nbs/05_unlearning/01_score.ipynb #b683e2b8
 def _pieces(resid, d_in):
     "Residual vectors in pieces that fit the processor's cache."
     chunks = [resid] if isinstance(resid, Tensor) else resid
@@ -201,7 +201,7 @@ def _pieces(resid, d_in):
         chunk = check_tensor(chunk, 'residual vectors', (None, d_in), 'float')
         yield from chunk.split(2048)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c7e2e56a
+# %% ../../nbs/05_unlearning/01_score.ipynb #865bfb88
 def _firing_result(firing, variance):
     "The result of a pass; `SIBError` if there was no token, or if the SAE gave NaN."
     if not firing.n_tokens:
@@ -212,7 +212,7 @@ def _firing_result(firing, variance):
         raise SIBError('the SAE gives NaN or infinity on this corpus: are its weights finite?')
     return FiringFrequencies(frequency, firing.scale(), fvu, firing.n_tokens)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #69169e56
+# %% ../../nbs/05_unlearning/01_score.ipynb #20d85a5d
 @torch.no_grad()
 @fast_products()
 def firing_frequencies(
@@ -323,7 +323,7 @@ def edited_streams(self: _ClampPlan, h, latents, edits):
     current = torch.where(target.isnan(), 0.0, latents[rows])
     return h[rows] + clamp_delta(current, self.rows, target.nan_to_num()).to(h.dtype)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #67e9e3fa
+# %% ../../nbs/05_unlearning/01_score.ipynb #de112ec2
 def _checked_setting(features, values, d_sae):
     "Latent indices, and what they are set to where they fire, as tensors."
     features = check_indices(features, 'the latents of a setting', d_sae)
@@ -351,7 +351,7 @@ def clamped_logprobs(
     plan = _ClampPlan(sae, settings, used)
     return rerun(model, questions, plan, len(settings), base, batch_size, keep, progress)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3341e34d
+# %% ../../nbs/05_unlearning/01_score.ipynb #080ede7a
 def reaches(
     share,  # fractions of questions
     level,  # fractions to compare with
@@ -470,7 +470,7 @@ def _hook_block(hook):
         )
     return layer
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3ad8a26d
+# %% ../../nbs/05_unlearning/01_score.ipynb #59197560
 def hook_layer(sae) -> int:
     """The 0-based block after which `sae` reads, from its config. Errors: `SIBError` for an SAE
     that reads something else than the residual stream, or does not say what it reads."""
@@ -492,7 +492,7 @@ def sae_config(sae) -> dict:
     plain = (str, int, float, bool, type(None))
     return {k: v if isinstance(v, plain) else str(v) for k, v in config.items()}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8c077ea5
+# %% ../../nbs/05_unlearning/01_score.ipynb #2f1cd692
 def check_sae(
     sae,  # anything with `encode`, `decode`, `W_enc` and `W_dec`
     model,  # a language model from `load_model`
@@ -538,7 +538,7 @@ def _question_rows(mcq, name):
     parts = [mcq] if is_table or not len(mcq) or isinstance(mcq[0], dict) else mcq
     return list(chain.from_iterable(clean_questions(part, name) for part in parts))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #34cde4a0
+# %% ../../nbs/05_unlearning/01_score.ipynb #b37afd56
 def _question_indices(indices, rows, name):
     "Checked numbers of the questions to use; None is not known yet."
     if indices is None:
@@ -563,7 +563,7 @@ def _task_residuals(model, rows, layer, batch_size, progress):
         for name, part in tqdm(rows.items(), desc='corpora', disable=not progress)
     }
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #dcf0b6e6
+# %% ../../nbs/05_unlearning/01_score.ipynb #8e4fa830
 def _model_name(model):
     "The name under which a model was loaded, otherwise its architecture."
     return getattr(model, 'name', model.config.model_type)
@@ -644,13 +644,13 @@ class _ScoreConfig:
         check_count(self.n_boot, 'n_boot', 1)
         check_choice(self.units, 'units', MULTIPLIERS)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #2780a888
+# %% ../../nbs/05_unlearning/01_score.ipynb #ecd60d94
 def check_list(
     values,  # several values, or one
     name: str,  # of the option
     check,  # called with each value, the name and the limits, see `sib_nb.validation`
     **limits,
-) -> list:  # the checked values, at least one
+) -> list:  # the values as given, at least one
     "The values of an option that may be several, each checked; one value is a list of one."
     try:
         values = list(values)
@@ -658,21 +658,17 @@ def check_list(
         values = [values]
     if not values:
         raise SIBError(f'{name} is empty; give at least one')
-    return [check(value, name, **limits) for value in values]
+    for value in values:
+        check(value, name, **limits)
+    return [value.item() if hasattr(value, 'item') else value for value in values]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5fa0319a
-def _number_as_given(value, name, **limits):
-    "A checked number that stays an integer if it is one."
-    check_number(value, name, **limits)
-    return value.item() if hasattr(value, 'item') else value
-
-# %% ../../nbs/05_unlearning/01_score.ipynb #aac602ba
+# %% ../../nbs/05_unlearning/01_score.ipynb #b55f8537
 def _setting_lists(units, multipliers, retain_thresholds, n_features):
     "The three lists of settings, checked."
     check_choice(units, 'units', MULTIPLIERS)
     multipliers = MULTIPLIERS[units] if multipliers is None else multipliers
     return dict(
-        multipliers=check_list(multipliers, 'multipliers', _number_as_given, minimum=0),
+        multipliers=check_list(multipliers, 'multipliers', check_number, minimum=0),
         retain_thresholds=check_list(
             retain_thresholds, 'retain_thresholds', check_number, minimum=0
         ),
@@ -786,7 +782,7 @@ def _ask_settings(model, sae, task, settings, config, floor, progress):
             active = keep(logprobs[name], np.ones(len(base), bool))
     return logprobs, active
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #49f28b23
+# %% ../../nbs/05_unlearning/01_score.ipynb #4a861e5c
 def _answer_table(task, grid, which, logprobs, config):
     "The table of all settings, and the letters; `which`: the distinct setting of each row."
     table = pd.DataFrame([setting.row for setting in grid])
@@ -899,7 +895,7 @@ def check_task(
             f'not with {_model_name(model)}; prepare it again'
         )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #78befbed
+# %% ../../nbs/05_unlearning/01_score.ipynb #d3cabf21
 def _check_halves(task, config):
     "Raise `SIBError` if all forget or all retain questions are on one side of the split."
     for name, questions in (('forget', task.forget), ('retain', task.retain)):
@@ -910,7 +906,7 @@ def _check_halves(task, config):
                 'change heldout or split_seed, or ask about more entities'
             )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #49322c71
+# %% ../../nbs/05_unlearning/01_score.ipynb #3af4c46e
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 
 
@@ -919,12 +915,12 @@ def _named_data(benchmark):
     domains = find_domains(benchmark)
     data = []
     for side, n_questions in NAMED_QUESTIONS.items():
-        rows = list(chain.from_iterable(map(clean_questions, domains.questions(side))))
+        rows = list(chain.from_iterable(part.to_list() for part in domains.questions(side)))
         rows = [row for row in rows if row.get('known', True)]
         data.append(random.Random(0).sample(rows, min(n_questions, len(rows))))
     return *data, domains.documents('forget'), domains.documents('retain')
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5bae831f
+# %% ../../nbs/05_unlearning/01_score.ipynb #16437fb1
 def _evaluation_task(model, layer, task, data, prepare, progress):
     "The task given, or one made of questions and corpora or of a benchmark's name."
     if task is not None:
@@ -938,7 +934,7 @@ def _evaluation_task(model, layer, task, data, prepare, progress):
         data = _named_data(data[0])
     return prepare_task(model, *data, layer, progress=progress, **prepare)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #902aff24
+# %% ../../nbs/05_unlearning/01_score.ipynb #287ca8b6
 def _given_features(features, d_sae):
     "Checked latents to clamp, ascending; None if none are given."
     if features is None:
