@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['LETTERS', 'CHAT', 'OPTION_ORDERS', 'DOMAINS', 'DEFAULT_FORGET', 'FORGET_DOMAIN', 'RETAIN_DOMAINS', 'WMDP',
            'WMDP_RETAIN', 'WMDP_CORPORA', 'MMLU', 'OWN', 'HUB_CORPORA', 'CORPORA', 'DOCS', 'WORDINGS', 'UNTRAINED',
-           'PARAPHRASES', 'mcq_prompt', 'mcq_prompts', 'hub_reachable', 'mirror', 'hub', 'load_hub_dataset',
-           'unknown_name', 'other_domains', 'read_text', 'numbered_rows', 'read_jsonl', 'check_text', 'clean_question',
-           'clean_questions', 'plain_text', 'question_key', 'control_tokens', 'check_control_tokens', 'load_mcq',
-           'HubCorpus', 'check_document', 'load_corpus', 'passages', 'load_entities', 'load_known', 'fill_template',
-           'hub_standin']
+           'PARAPHRASES', 'fill_style', 'mcq_prompt', 'knows_token', 'prompt_style', 'mcq_prompts', 'hub_reachable',
+           'mirror', 'hub', 'load_hub_dataset', 'unknown_name', 'other_domains', 'read_text', 'numbered_rows',
+           'read_jsonl', 'check_text', 'clean_question', 'clean_questions', 'plain_text', 'question_key',
+           'control_tokens', 'check_control_tokens', 'load_mcq', 'HubCorpus', 'check_document', 'load_corpus',
+           'passages', 'load_entities', 'load_known', 'fill_template', 'hub_standin']
 
 # %% ../../nbs/01_language_model/01_data.ipynb #072bd07d
 import codecs
@@ -53,21 +53,81 @@ def _question_text(question, choices, subject):
     options = ''.join(f'\n{letter}. {choice}' for letter, choice in zip(LETTERS, choices))
     return _HEADING.format(subject.replace('_', ' ')) + question + options
 
+# %% ../../nbs/01_language_model/01_data.ipynb #af196edd
+def fill_style(
+    style: str,  # 'chat', 'plain', or a template with `{}` once
+    text: str,  # what the user says
+) -> str:  # 'chat' and 'plain' begin with `<bos>`
+    "A text in the format of a style. Errors: `SIBError` for an unknown style."
+    if style == 'chat':
+        return CHAT.format(text)
+    if style == 'plain':
+        return '<bos>' + text
+    if not isinstance(style, str) or style.count('{}') != 1:
+        known = "'chat', 'plain', or a template with {} once, where the question belongs"
+        raise SIBError(f'style {style!r} is not {known}')
+    return style.replace('{}', text)
+
 # %% ../../nbs/01_language_model/01_data.ipynb #64919e59
 def mcq_prompt(
     question: str,  # the question's text
     choices,  # four strings, in the order in which they get the letters A to D
     subject: str,  # "biology"; underscores become spaces
-    style: str = 'chat',  # 'chat' for instruction-tuned models, 'plain' for base models
-) -> str:  # begins with `<bos>` and ends where the answer's letter belongs
+    # 'chat' is Gemma's chat format, 'plain' is for base models; or a template with `{}` where
+    # the question belongs; `prompt_style` gives the style that fits a tokenizer
+    style: str = 'chat',
+) -> str:  # 'chat' and 'plain' begin with `<bos>`; the answer's letter belongs at the end
     """The multiple-choice prompt of SAEBench 0.6.0 (`convert_wmdp_data_to_prompt`).
     Errors: `SIBError` unless there are four choices and a known style."""
     body = _question_text(question, choices, subject)
-    if style == 'chat':
-        return CHAT.format(body) + 'Answer: ('
     if style == 'plain':
         return f'<bos>{body}\nAnswer:'
-    raise SIBError(f"style {style!r} is neither 'chat' nor 'plain'")
+    return fill_style(style, body) + 'Answer: ('
+
+# %% ../../nbs/01_language_model/01_data.ipynb #e4b1c178
+def knows_token(
+    tokenizer,  # of `transformers`
+    token: str,  # such as '<start_of_turn>'
+) -> bool:
+    "Whether a text is one token of the vocabulary by itself."
+    index = tokenizer.convert_tokens_to_ids(token)
+    return index is not None and index != tokenizer.unk_token_id
+
+# %% ../../nbs/01_language_model/01_data.ipynb #437a6911
+_PLACEHOLDER = 'sib question'
+
+
+def _own_template(tokenizer):
+    "The tokenizer's chat template around `{}`."
+    messages = [dict(role='user', content=_PLACEHOLDER)]
+    options = dict(tokenize=False, add_generation_prompt=True)
+    fixed = dict(enable_thinking=False, date_string='26 Jul 2024')
+    try:
+        text = tokenizer.apply_chat_template(messages, **options, **fixed)
+    except Exception as error:
+        reason = f'{type(error).__name__}: {str(error)[:100]}'
+        raise SIBError(f"the tokenizer's chat template fails ({reason}); use 'plain'") from None
+    if text.count(_PLACEHOLDER) != 1 or '{}' in text:
+        raise SIBError("the tokenizer's chat template cannot hold a question; use 'plain'")
+    return text.replace(_PLACEHOLDER, '{}')
+
+# %% ../../nbs/01_language_model/01_data.ipynb #8f8cb1e7
+def prompt_style(
+    tokenizer,  # of `transformers`
+    # 'auto': what fits the tokenizer; 'chat': its chat format; 'plain', or a template: as it is
+    style: str = 'auto',
+) -> str:  # what `mcq_prompt` takes as `style`
+    "The style of prompts for a model. Errors: `SIBError` for 'chat' without a chat format."
+    if style not in ('auto', 'chat'):
+        fill_style(style, '')
+        return style
+    if knows_token(tokenizer, '<start_of_turn>'):
+        return 'chat'
+    if getattr(tokenizer, 'chat_template', None):
+        return _own_template(tokenizer)
+    if style == 'chat':
+        raise SIBError("the tokenizer has no chat template: use the style 'plain' or 'auto'")
+    return 'plain'
 
 # %% ../../nbs/01_language_model/01_data.ipynb #0132d116
 # all 24 orders, in SAEBench's sequence; the first leaves the options alone
