@@ -38,6 +38,7 @@ from sib_nb.language_model.data import (
     load_mcq,
     mcq_prompt,
     mcq_prompts,
+    prompt_style,
 )
 from ..language_model.model import answer_logprobs
 from sib_nb.language_model.multiple_choice import (
@@ -143,7 +144,7 @@ def _never_known_questions(domains, heldout, split_seed):
     rows = [row for row in _trained_wordings(domains) if not row['known']]
     return _split_by_entity(rows, heldout, split_seed)[1] if rows else []
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #dc0303dc
+# %% ../../nbs/05_unlearning/07_audit.ipynb #2b2006da
 def _embedded_entities(rows):
     "`(domain, name)` → entity, if all questions are the embedded benchmark's; otherwise empty."
     entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
@@ -161,7 +162,7 @@ def _texts_about(entities, keys):
             texts += [fill_template(template, entity) for template in DOCS]
     return texts
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #7914c263
+# %% ../../nbs/05_unlearning/07_audit.ipynb #c2058c03
 def _check_material(n, n_few, n_docs, heldout, split_seed, seed):
     "Raise `SIBError` for options of `material` that make no sense."
     counts = dict(n=(n, 1), n_few=(n_few, 1), n_docs=(n_docs, 0), seed=(seed, 0))
@@ -220,7 +221,7 @@ class Answers(NamedTuple):
     answer: np.ndarray  # index of the right option, `(n,)`
     entity: np.ndarray  # what the question is about: the unit of resampling, `(n,)`
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #c76a5223
+# %% ../../nbs/05_unlearning/07_audit.ipynb #2fb6eb66
 def _checked_answers(logp, answer):
     "Log-probabilities and right options as arrays; NaN, no question or no such option is refused."
     logp = check_tensor(logp, 'logp', (None, None), 'float', finite=False)
@@ -270,6 +271,11 @@ def summarise_answers(
         f'{side}_entropy': float(letter_entropy(chosen)),
     }
 
+# %% ../../nbs/05_unlearning/07_audit.ipynb #97293b5c
+def _language_model(evaluated):
+    "The model itself, without an edit."
+    return evaluated.model if isinstance(evaluated, Hooked) else evaluated
+
 # %% ../../nbs/05_unlearning/07_audit.ipynb #af75bc42
 def ask_prompts(
     evaluated,  # a model or a `Hooked`
@@ -289,7 +295,8 @@ def ask_questions(
     material=None,  # not used
 ) -> Answers:
     "Answers to the questions as they are."
-    return ask_prompts(evaluated, *mcq_prompts(rows), rows)
+    style = prompt_style(_language_model(evaluated).tokenizer)
+    return ask_prompts(evaluated, *mcq_prompts(rows, style=style), rows)
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #1d0cf215
 def document_loss(
@@ -323,7 +330,7 @@ NEW_WORDINGS = dict(
     ),
 )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #099394d4
+# %% ../../nbs/05_unlearning/07_audit.ipynb #4b1521d7
 def _entity_of(row, entities):
     "The entity of a question; `SIBError` for a question of another benchmark."
     entity = entities.get((row['subject'], row.get('entity')))
@@ -416,7 +423,7 @@ def with_examples(
 # %% ../../nbs/05_unlearning/07_audit.ipynb #e8991faa
 CYCLIC_ORDERS = [(0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2)]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #0100189c
+# %% ../../nbs/05_unlearning/07_audit.ipynb #9bcc3806
 def _check_orders(orders):
     "Raise `SIBError` unless every order has each of the four options once."
     if not len(orders) or any(sorted(order) != [0, 1, 2, 3] for order in orders):
@@ -430,7 +437,8 @@ def ask_in_orders(
 ) -> Answers:  # question by question, a row for each order
     "Every question in several orders of its options."
     _check_orders(orders)
-    prompts, answers = mcq_prompts(rows, orders)
+    style = prompt_style(_language_model(evaluated).tokenizer)
+    prompts, answers = mcq_prompts(rows, orders, style)
     repeated = [row for row in rows for _ in orders]
     return ask_prompts(evaluated, prompts, answers, repeated)
 
@@ -600,11 +608,6 @@ def edited(
     "A model with an intervention on the latents of an SAE."
     layer = check_sae(sae, _language_model(model))
     return Hooked(model, layer, SAEEdit(sae, intervention, part))
-
-# %% ../../nbs/05_unlearning/07_audit.ipynb #97293b5c
-def _language_model(evaluated):
-    "The model itself, without an edit."
-    return evaluated.model if isinstance(evaluated, Hooked) else evaluated
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #7cb7f6c6
 def with_part(
@@ -1028,7 +1031,7 @@ def _latents(record, n_latents):
         )
     return tuple(check_indices(latents, 'features', n_latents).tolist())
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #3c2b173e
+# %% ../../nbs/05_unlearning/07_audit.ipynb #c808d9fd
 _RECORD = (  # what a record of an intervention has
     'method',
     'kind',

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from ..core import SIBError, load_json, save_json, versions
 from ..integrity import content_key, model_key
-from ..language_model.data import clean_questions, mcq_prompts
+from ..language_model.data import clean_questions, mcq_prompts, prompt_style
 from ..language_model.domains import find_domains
 from ..language_model.model import answer_logprobs, check_layer
 from sib_nb.language_model.multiple_choice import (
@@ -50,7 +50,7 @@ class EvaluationSplit:
     split_seed: int = 0  # of the split by entity
     gate: float = 0.99  # lowest admissible accuracy on calibration retain questions
     min_entropy: float = 0.0  # lowest admissible letter entropy on calibration forget questions
-    style: str = 'chat'  # prompt style, see `mcq_prompt`
+    style: str = 'auto'  # of the prompts, see `prompt_style`
 
     def __post_init__(self):
         for side in ('forget', 'retain'):
@@ -86,11 +86,11 @@ class EvaluationSplit:
 def letters(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
-    style: str = 'chat',  # prompt style, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
 ) -> np.ndarray:  # answers 0..3, `(n,)`
     "The letter that is answered to each question."
-    prompts = mcq_prompts(rows, style=style)[0]
     with active_model(evaluated) as model:
+        prompts = mcq_prompts(rows, style=prompt_style(model.tokenizer, style))[0]
         return answer_logprobs(model, prompts).argmax(1).numpy()
 
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #e0a4876d
@@ -114,7 +114,7 @@ def evaluate_on_split(
                 found[f'{side}_interval'] = interval
     return found
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #2a7f3dc7
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #9c0eb3aa
 def _is_missing(value):
     "Whether a cell of a table is empty; a list or a tuple is not."
     return value is None or (np.ndim(value) == 0 and pd.isna(value))
@@ -271,7 +271,7 @@ STUDY = (  # name and seed of every sweep of the study
     ('RMU', 4),
 )
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #2185c69c
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #76fd3da9
 def _packed(sequences):
     "Sequences `(ids, labels)` as three arrays, which are read faster than lists."
     lengths = np.array([len(ids) for ids, _ in sequences], np.int64)
@@ -279,7 +279,7 @@ def _packed(sequences):
     labels = np.fromiter(itertools.chain.from_iterable(row for _, row in sequences), np.int64)
     return lengths, ids, labels
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #c9d306eb
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #3b4fdd6c
 def _sweep_parts(model, data, split):
     "What all sweeps of a file depend on: SHA-256 of each part, and the rule of choice."
     return dict(
@@ -290,7 +290,7 @@ def _sweep_parts(model, data, split):
         questions=content_key(forget=split.forget, retain=split.retain),
     )
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #4a073e7f
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #2f826075
 def _stored_sweeps(file, parts):
     "What a file holds; a file made with something else is a `SIBError` that names it."
     stored = load_json(file) if file.exists() else dict(split=parts, results=[])
@@ -305,7 +305,7 @@ def _stored_sweeps(file, parts):
         )
     return stored
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #bd290db8
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #4ad8aed4
 def _check_grid_key(file, row, key):
     "Raise `SIBError` if a stored sweep tried other settings."
     if row['config'].get('grid') != key:

@@ -36,7 +36,7 @@ class FinetuningData(NamedTuple):
     forget: list  # sequences about the forget domain
     retain: list  # sequences about other domains
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #424e775f
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #87d1710e
 def _is_split(row):
     "Whether a row is on one side of the split: questions, and texts that name an entity."
     if not isinstance(row, dict):
@@ -70,7 +70,7 @@ def finetuning_data(
     retain_mcq=(),  # multiple-choice questions
     heldout: float = 0.5,  # fraction of entities held out, as in `heldout_mask`
     split_seed: int = 0,  # of the split, as in `heldout_mask`
-    style: str = 'chat',  # prompt style, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
 ) -> FinetuningData:
     "Sequences about calibration entities. An empty side is a `SIBError`."
     sides = {}
@@ -122,7 +122,7 @@ def _gradient_step(optimizer, params, loss):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #53015cbc
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #87ee50fd
 def _check_finetuning(data, steps, lr, batch_size, seed, name):
     "Raise `SIBError` for options or data that make no sense."
     check_count(steps, 'steps', 1)
@@ -258,8 +258,7 @@ def sequence_logprobs(
     batch: TokenBatch,  # of `n` sequences
 ) -> tuple:  # log-probability of each sequence's labelled tokens, and their number; both `(n,)`
     "How likely the labelled tokens are, in nats; logits are computed at those only."
-    base = getattr(model, model.base_model_prefix)
-    output = base(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
+    output = model.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
     hidden = output.last_hidden_state[:, :-1]
     labels = batch.labels[:, 1:]
     is_labelled = labels != -100

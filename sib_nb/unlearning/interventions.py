@@ -221,7 +221,7 @@ def _guard_features(intervention):
     "The latents of the guard, an empty tuple without one."
     return intervention.guard.features if intervention.guard else ()
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #e7f57251
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #2a02891a
 def check_intervention(
     intervention: Intervention,
     sae,  # anything with `W_dec`
@@ -687,7 +687,7 @@ def _group_choices(order, n_groups):
     alone = [order[i : i + 1] for i in range(1, max(n_groups, default=0))]
     return together + alone
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #6f6fc98b
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #60490bde
 def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
     "Raise `SIBError` for settings of a grid that make no sense."
     check_list(n_features, 'n_features', check_count, minimum=1)
@@ -701,7 +701,7 @@ def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
         if len(values):
             check_list(values, name, check, **limits)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #d2dae86f
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #f0d8d6ba
 def _check_statistics(statistics, sae, groups):
     "Raise `SIBError` for statistics of another SAE, or without groups where there are some."
     if len(statistics.scale) != len(sae.W_dec):
@@ -869,10 +869,9 @@ def intervening(
     layer = check_sae(sae, model)
     check_intervention(intervention, sae)
     hooks = _InterventionHooks(sae, intervention)
-    base = getattr(model, model.base_model_prefix)
     block = layers(model)[layer]
     handles = [
-        base.register_forward_pre_hook(hooks.record_mask, with_kwargs=True),
+        model.base_model.register_forward_pre_hook(hooks.record_mask, with_kwargs=True),
         block.register_forward_hook(hooks.edit),
     ]
     try:

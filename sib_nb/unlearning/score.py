@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 from ..core import SIBError, save_json, versions
 from ..language_model.data import clean_questions
 from ..language_model.domains import Domains, find_domains
-from ..language_model.model import check_layer
+from ..language_model.model import check_layer, check_length, start_token
 from sib_nb.language_model.multiple_choice import (
     QuestionEdit,
     Questions,
@@ -69,11 +69,12 @@ def _token_rows(tokenizer, texts, seq_len):
             f'a corpus holds fewer than {seq_len} tokens: give it more text, or set seq_len lower'
         )
     rows = tokens[: n_rows * seq_len].view(n_rows, seq_len)
-    if tokenizer.bos_token_id is not None:
-        rows[:, 0] = tokenizer.bos_token_id
+    start = start_token(tokenizer)
+    if start is not None:
+        rows[:, 0] = start
     return rows
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #9f9ce1cf
+# %% ../../nbs/05_unlearning/01_score.ipynb #2eeb0ab3
 def _texts(corpus, name):
     "The texts of a corpus: texts, rows with a `text`, or a table with this column."
     if isinstance(corpus, (list, tuple)):
@@ -119,6 +120,12 @@ def corpus_tokens(
     orders = [torch.randperm(len(rows), generator=generator) for rows in corpora]
     return [rows[order][:dataset_size] for rows, order in zip(corpora, orders)]
 
+# %% ../../nbs/05_unlearning/01_score.ipynb #62fa7cae
+def _no_text(tokenizer):
+    "The ids of BOS, EOS and padding, as far as the tokenizer has them."
+    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return [token for token in special if token is not None]
+
 # %% ../../nbs/05_unlearning/01_score.ipynb #97896d2d
 @torch.no_grad()
 def corpus_residuals(
@@ -128,17 +135,18 @@ def corpus_residuals(
     batch_size: int = 32,  # rows at a time
 ):  # yields residual vectors `(n, d_model)`
     "Residual vectors of ordinary tokens after block `layer`, one batch of rows at a time."
-    check_layer(model, layer)
+    layer = check_layer(model, layer)
     rows = check_tensor(rows, 'rows', (None, None), 'int', minimum=0)
+    check_length(model, rows.shape[1], 'a row of the corpus')
     batch_size = check_count(batch_size, 'batch_size', 1)
     tokenizer = model.tokenizer
-    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-    special = [token for token in special if token is not None]
-    special = torch.tensor(special, dtype=torch.long, device=model.device)
+    special = torch.tensor(_no_text(tokenizer), dtype=torch.long, device=model.device)
     for start in range(0, len(rows), batch_size):
         ids = rows[start : start + batch_size].to(model.device)
         residuals = fast_residual_stream(model, ids, torch.ones_like(ids), layer)
-        yield residuals[~torch.isin(ids, special)]
+        ordinary = ~torch.isin(ids, special)
+        ordinary[:, 0] = False  # BOS, or what stands in its place
+        yield residuals[ordinary]
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #eac01ff7
 class FiringFrequencies(NamedTuple):
@@ -193,7 +201,7 @@ class _VarianceSums:
             raise SIBError('the activations are all alike: they have no variance to explain')
         return self.squared_error / variance
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b683e2b8
+# %% ../../nbs/05_unlearning/01_score.ipynb #0016bf3c
 def _pieces(resid, d_in):
     "Residual vectors in pieces that fit the processor's cache."
     chunks = [resid] if isinstance(resid, Tensor) else resid
@@ -201,7 +209,7 @@ def _pieces(resid, d_in):
         chunk = check_tensor(chunk, 'residual vectors', (None, d_in), 'float')
         yield from chunk.split(2048)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #865bfb88
+# %% ../../nbs/05_unlearning/01_score.ipynb #e91e1691
 def _firing_result(firing, variance):
     "The result of a pass; `SIBError` if there was no token, or if the SAE gave NaN."
     if not firing.n_tokens:
@@ -212,7 +220,7 @@ def _firing_result(firing, variance):
         raise SIBError('the SAE gives NaN or infinity on this corpus: are its weights finite?')
     return FiringFrequencies(frequency, firing.scale(), fvu, firing.n_tokens)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #20d85a5d
+# %% ../../nbs/05_unlearning/01_score.ipynb #5f8f37cf
 @torch.no_grad()
 @fast_products()
 def firing_frequencies(
@@ -323,7 +331,7 @@ def edited_streams(self: _ClampPlan, h, latents, edits):
     current = torch.where(target.isnan(), 0.0, latents[rows])
     return h[rows] + clamp_delta(current, self.rows, target.nan_to_num()).to(h.dtype)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #de112ec2
+# %% ../../nbs/05_unlearning/01_score.ipynb #2ca40d4b
 def _checked_setting(features, values, d_sae):
     "Latent indices, and what they are set to where they fire, as tensors."
     features = check_indices(features, 'the latents of a setting', d_sae)
@@ -351,7 +359,7 @@ def clamped_logprobs(
     plan = _ClampPlan(sae, settings, used)
     return rerun(model, questions, plan, len(settings), base, batch_size, keep, progress)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #080ede7a
+# %% ../../nbs/05_unlearning/01_score.ipynb #83502e28
 def reaches(
     share,  # fractions of questions
     level,  # fractions to compare with
@@ -470,7 +478,7 @@ def _hook_block(hook):
         )
     return layer
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #59197560
+# %% ../../nbs/05_unlearning/01_score.ipynb #08d52095
 def hook_layer(sae) -> int:
     """The 0-based block after which `sae` reads, from its config. Errors: `SIBError` for an SAE
     that reads something else than the residual stream, or does not say what it reads."""
@@ -492,7 +500,7 @@ def sae_config(sae) -> dict:
     plain = (str, int, float, bool, type(None))
     return {k: v if isinstance(v, plain) else str(v) for k, v in config.items()}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #2f1cd692
+# %% ../../nbs/05_unlearning/01_score.ipynb #5d63982b
 def check_sae(
     sae,  # anything with `encode`, `decode`, `W_enc` and `W_dec`
     model,  # a language model from `load_model`
@@ -538,7 +546,7 @@ def _question_rows(mcq, name):
     parts = [mcq] if is_table or not len(mcq) or isinstance(mcq[0], dict) else mcq
     return list(chain.from_iterable(clean_questions(part, name) for part in parts))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b37afd56
+# %% ../../nbs/05_unlearning/01_score.ipynb #d9ab7872
 def _question_indices(indices, rows, name):
     "Checked numbers of the questions to use; None is not known yet."
     if indices is None:
@@ -563,7 +571,7 @@ def _task_residuals(model, rows, layer, batch_size, progress):
         for name, part in tqdm(rows.items(), desc='corpora', disable=not progress)
     }
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8e4fa830
+# %% ../../nbs/05_unlearning/01_score.ipynb #c6805482
 def _model_name(model):
     "The name under which a model was loaded, otherwise its architecture."
     return getattr(model, 'name', model.config.model_type)
@@ -583,13 +591,14 @@ def prepare_task(
     min_chars: int = 50,
     seed: int = 42,
     batch_size: int = 64,  # prompts at a time
-    style: str = 'chat',  # prompt style, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
     progress: bool = True,
 ) -> UnlearningTask:
     """Filter and encode the questions, run the corpora up to `layer`. What makes no sense is a
     `SIBError` before the model is asked anything."""
     layer = check_layer(model, layer)
     batch_size = check_count(batch_size, 'batch_size', 1)
+    check_length(model, check_count(seq_len, 'seq_len', 2), 'a row of the corpus')
     forget_rows = _question_rows(forget_mcq, 'forget_mcq')
     retain_rows = _question_rows(retain_mcq, 'retain_mcq')
     forget_indices = _question_indices(forget_indices, forget_rows, 'forget')
@@ -644,7 +653,7 @@ class _ScoreConfig:
         check_count(self.n_boot, 'n_boot', 1)
         check_choice(self.units, 'units', MULTIPLIERS)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ecd60d94
+# %% ../../nbs/05_unlearning/01_score.ipynb #0e1e66aa
 def check_list(
     values,  # several values, or one
     name: str,  # of the option
@@ -662,7 +671,7 @@ def check_list(
         check(value, name, **limits)
     return [value.item() if hasattr(value, 'item') else value for value in values]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b55f8537
+# %% ../../nbs/05_unlearning/01_score.ipynb #9b2c07db
 def _setting_lists(units, multipliers, retain_thresholds, n_features):
     "The three lists of settings, checked."
     check_choice(units, 'units', MULTIPLIERS)
@@ -782,7 +791,7 @@ def _ask_settings(model, sae, task, settings, config, floor, progress):
             active = keep(logprobs[name], np.ones(len(base), bool))
     return logprobs, active
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #4a861e5c
+# %% ../../nbs/05_unlearning/01_score.ipynb #2083db17
 def _answer_table(task, grid, which, logprobs, config):
     "The table of all settings, and the letters; `which`: the distinct setting of each row."
     table = pd.DataFrame([setting.row for setting in grid])
@@ -895,7 +904,7 @@ def check_task(
             f'not with {_model_name(model)}; prepare it again'
         )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d3cabf21
+# %% ../../nbs/05_unlearning/01_score.ipynb #b72e4eae
 def _check_halves(task, config):
     "Raise `SIBError` if all forget or all retain questions are on one side of the split."
     for name, questions in (('forget', task.forget), ('retain', task.retain)):
@@ -906,7 +915,7 @@ def _check_halves(task, config):
                 'change heldout or split_seed, or ask about more entities'
             )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3af4c46e
+# %% ../../nbs/05_unlearning/01_score.ipynb #7b5b4fd1
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 
 
@@ -920,7 +929,7 @@ def _named_data(benchmark):
         data.append(random.Random(0).sample(rows, min(n_questions, len(rows))))
     return *data, domains.documents('forget'), domains.documents('retain')
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #16437fb1
+# %% ../../nbs/05_unlearning/01_score.ipynb #b4d5d8a6
 def _evaluation_task(model, layer, task, data, prepare, progress):
     "The task given, or one made of questions and corpora or of a benchmark's name."
     if task is not None:
@@ -934,7 +943,7 @@ def _evaluation_task(model, layer, task, data, prepare, progress):
         data = _named_data(data[0])
     return prepare_task(model, *data, layer, progress=progress, **prepare)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #287ca8b6
+# %% ../../nbs/05_unlearning/01_score.ipynb #ecc1fb2e
 def _given_features(features, d_sae):
     "Checked latents to clamp, ascending; None if none are given."
     if features is None:
