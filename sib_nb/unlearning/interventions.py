@@ -221,7 +221,7 @@ def _guard_features(intervention):
     "The latents of the guard, an empty tuple without one."
     return intervention.guard.features if intervention.guard else ()
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #2a02891a
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #2855cfed
 def check_intervention(
     intervention: Intervention,
     sae,  # anything with `W_dec`
@@ -687,7 +687,7 @@ def _group_choices(order, n_groups):
     alone = [order[i : i + 1] for i in range(1, max(n_groups, default=0))]
     return together + alone
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #60490bde
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #4e49f47a
 def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
     "Raise `SIBError` for settings of a grid that make no sense."
     check_list(n_features, 'n_features', check_count, minimum=1)
@@ -701,7 +701,7 @@ def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
         if len(values):
             check_list(values, name, check, **limits)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #f0d8d6ba
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #624471c6
 def _check_statistics(statistics, sae, groups):
     "Raise `SIBError` for statistics of another SAE, or without groups where there are some."
     if len(statistics.scale) != len(sae.W_dec):
