@@ -36,7 +36,7 @@ from sib_nb.validation import (
     check_texts,
 )
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #7bc8bcd8
+# %% ../../nbs/06_experiments/01_probing.ipynb #99010fcb
 def _check_classes(texts, labels, entities=None):
     "Texts, labels and entities as lists of one length; a text without an entity stands for itself."
     texts = check_texts(texts, 'texts')
@@ -66,7 +66,7 @@ def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #45b18151
+# %% ../../nbs/06_experiments/01_probing.ipynb #748d89b3
 def _sorted_classes(labels):
     "The classes in order, at least two."
     try:
@@ -121,7 +121,7 @@ def named_fraction(
         by_class.setdefault(label, []).append(bool(re.search(pattern, text, re.I)))
     return {label: float(np.mean(named)) for label, named in sorted(by_class.items())}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #4f415478
+# %% ../../nbs/06_experiments/01_probing.ipynb #d4d2cfbc
 def _check_pooling(model, layer, sae, context, max_tokens):
     "The layer; `SIBError` for options that make no sense, or an SAE that does not fit."
     check_count(context, 'context', 2)
@@ -143,6 +143,9 @@ def pooled(
     layer = _check_pooling(model, layer, sae, context, max_tokens)
     tokenizer = model.tokenizer
     ids = tokenizer(check_texts(texts, 'texts'), truncation=True, max_length=context).input_ids
+    for number, tokens in enumerate(ids):
+        if not tokens:
+            raise SIBError(f'text {number} holds no ordinary token; leave it out')
     special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     special = [token for token in special if token is not None]
     special = torch.tensor(special, dtype=torch.long, device=model.device)
@@ -152,6 +155,7 @@ def pooled(
     for batch in tqdm(length_batches(ids, max_tokens), desc='texts', disable=not progress):
         tokens, mask = pad([ids[i] for i in batch], tokenizer, model.device)
         kept = (mask == 1) & ~torch.isin(tokens, special)
+        kept[:, 0] = False  # BOS, or what stands in its place
         residuals = residual_stream(model, tokens, mask, layer)[kept]
         row = torch.tensor(batch).repeat_interleave(kept.sum(1).cpu())
         counts[batch] = kept.sum(1, keepdim=True).float().cpu()
@@ -164,7 +168,7 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #ca4e7ffb
+# %% ../../nbs/06_experiments/01_probing.ipynb #95fbf55a
 def _labelled(x, y, name='x'):
     "Activations `(n, d)` and their labels, 0 or 1; NaN and other labels are refused."
     x = check_tensor(x, name, (None, None), 'float')
@@ -470,7 +474,7 @@ def _shuffled_by_group(latents, groups, seed):
         shuffled[:, members] = latents[order][:, members]
     return shuffled
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #d11d8121
+# %% ../../nbs/06_experiments/01_probing.ipynb #5b3105b5
 def _variance(x):
     "Sum of squared distances from the mean; activations that are all alike are refused."
     variance = (x - x.mean(0)).square().sum()
