@@ -80,7 +80,7 @@ def _draw_windows(model, texts, context, seed):
         raise SIBError('the texts hold no token but special ones')
     return [all_windows[i] for i in order], torch.tensor(text)[order], sizes[order]
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #d653c558
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #375fd9c2
 @dataclass(frozen=True)
 class _Request:
     "Checked arguments of `write_shards`."
@@ -92,7 +92,7 @@ class _Request:
     shard_tokens: int
     seed: int
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #c74c677f
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #65dbe61b
 def _request(model, texts, layer, labels, context, shard_tokens, seed):
     "The `_Request` of these arguments."
     texts, layer, labels = corpus_arguments(model, texts, layer, labels)
@@ -221,7 +221,7 @@ def _read_flaw(file, sums, hash):
             differs = hashlib.file_digest(f, 'sha256').hexdigest() != sums[file.name]
     return f'differs from its checksum in {SUMS}' if differs else None
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #af64da84
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #492bffa2
 def _flaw(folder, number, sums, hash=True):
     """What is wrong with a shard, in a few words; None if nothing is. Reads all of it if `hash`.
     Errors: `SIBError` for a file that cannot be read."""
@@ -636,7 +636,7 @@ def __next__(self: ShardStore) -> ActivationBatch:
     self.position += n_workers * self.world_size * n
     return ActivationBatch(x.to(self.device), y.to(self.device))
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #776f2e6f
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #8fa61147
 _SHARED_MEMORY = Path('/dev/shm')
 
 
@@ -647,11 +647,11 @@ def _check_shared_memory(workers, batch_bytes):
     needed = batch_bytes * (2 * workers + 1)
     free = shutil.disk_usage(_SHARED_MEMORY).free
     if needed > free:
-        sizes = f'{needed / 2**20:,.0f} MiB are needed, {free / 2**20:,.0f} are free'
+        sizes = f'{needed / 1e9:.3g} GB are needed, {free / 1e9:.3g} GB are free'
         remedy = 'use fewer workers (0 needs none), smaller batches, or a larger /dev/shm'
         raise SIBError(f'shared memory is too small for {workers} workers: {sizes}; {remedy}')
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #9fcdd886
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #15ed020e
 def _reader_failure(error, patience):
     "One line for what ended a reading process."
     message = str(error).strip()

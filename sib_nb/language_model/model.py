@@ -13,12 +13,13 @@ import contextlib
 import copy
 import warnings
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..core import SIBError, data_dir, default_device, fast_bf16
+from ..core import SIBError, default_device, embedded_data, fast_bf16, import_extra
 from ..integrity import check_sums
 from sib_nb.language_model.data import (
     LETTERS,
@@ -30,7 +31,7 @@ from sib_nb.language_model.data import (
 )
 from ..validation import check_count, check_texts
 
-# %% ../../nbs/01_language_model/02_model.ipynb #1f3c2187
+# %% ../../nbs/01_language_model/02_model.ipynb #eaf444d1
 def _module_lists(module, path='', depth=3):
     "Paths of the lists of modules at most `depth` levels down, the least deep first."
     found = []
@@ -43,7 +44,7 @@ def _module_lists(module, path='', depth=3):
             found += _module_lists(child, f'{name}.', depth - 1)
     return sorted(found, key=lambda name: name.count('.'))
 
-# %% ../../nbs/01_language_model/02_model.ipynb #e29a6a72
+# %% ../../nbs/01_language_model/02_model.ipynb #2c9baf99
 def _check_kind(model):
     "`SIBError` for a model with an encoder, or one around a language model."
     config = model.config
@@ -55,7 +56,7 @@ def _check_kind(model):
         remedy = 'load the language model inside it alone'
         raise SIBError(f'{kind} is a wrapper around {text_config.model_type}: {remedy}')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #827821c9
+# %% ../../nbs/01_language_model/02_model.ipynb #73175f9e
 def find_block_path(
     model,  # a `transformers` causal language model
 ) -> str:  # such as 'model.layers'
@@ -73,7 +74,7 @@ def find_block_path(
         raise SIBError(f'{type(model).__name__}: {found}; {remedy}')
     return least_deep[0]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #61405a91
+# %% ../../nbs/01_language_model/02_model.ipynb #b1a03239
 def block_path(
     model,  # a `transformers` causal language model
 ) -> str:  # such as 'model.layers'
@@ -153,16 +154,17 @@ def quiet():
 def _find_model(name):
     "Where to load the model `name` from, and whether that is a local folder."
     folder = Path(name).expanduser()
-    if name == 'minigemma':
-        folder = data_dir() / name
+    is_embedded = '/' not in name and (embedded_data(name) / 'config.json').is_file()
+    if is_embedded or name == 'minigemma':
+        folder = embedded_data(name)
     elif not folder.is_dir():
         folder = Path(mirror(name))
     if folder.is_dir():
         _check_folder(folder)
-        check_sums(folder, required=name == 'minigemma')
+        check_sums(folder, required=is_embedded)
         return str(folder), True
     if name == 'minigemma' or name.startswith(('/', '.', '~')):
-        raise SIBError(f'{folder} does not exist; restore it with git, or check the path')
+        raise SIBError(f'{folder} does not exist; restore it, or check the path')
     return name, False
 
 # %% ../../nbs/01_language_model/02_model.ipynb #ff765315
@@ -196,7 +198,7 @@ def _check_weights(name, model, loading_info):
         if not weight.sum(dtype=torch.float32).isfinite():
             raise SIBError(f'model {name}: {key} holds NaN or Inf; the weights are damaged')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #6b9fc87a
+# %% ../../nbs/01_language_model/02_model.ipynb #5f83b332
 def _check_tokenizer(name, model, tokenizer):
     "The tokenizer has no more tokens than the model, and gives some for a text."
     n_tokens = len(tokenizer)
@@ -207,6 +209,15 @@ def _check_tokenizer(name, model, tokenizer):
     ids = tokenizer('The answer is', add_special_tokens=False).input_ids
     if not ids or set(ids) == {tokenizer.unk_token_id}:
         raise SIBError(f'model {name}: its tokenizer knows no word; its files are damaged')
+
+# %% ../../nbs/01_language_model/02_model.ipynb #bd9097fb
+@torch.no_grad()
+def _check_causal(name, model):
+    "The logits of a token do not depend on later tokens."
+    ids = torch.tensor([[0, 1, 2, 3], [0, 1, 2, 4]]) % model.config.vocab_size
+    logits = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, :3].float()
+    if (logits[0] - logits[1]).abs().max() > 1e-2 * logits.abs().max():
+        raise SIBError(f'model {name} depends on later tokens; only causal models work here')
 
 # %% ../../nbs/01_language_model/02_model.ipynb #1016f440
 def _load_weights(place, dtype, device):
@@ -250,9 +261,10 @@ def load_model(
     model.name = name
     model.block_path = block_path or find_block_path(model)
     layers(model)
+    _check_causal(name, model)
     return model.eval().requires_grad_(False).to(device)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #37f789aa
+# %% ../../nbs/01_language_model/02_model.ipynb #26a7ffa6
 @lru_cache(maxsize=8)
 def start_token(
     tokenizer,  # the model's
@@ -262,14 +274,14 @@ def start_token(
     ids = tokenizer('a').input_ids
     return bos if bos is not None and ids[:1] == [bos] else None
 
-# %% ../../nbs/01_language_model/02_model.ipynb #832bcda6
+# %% ../../nbs/01_language_model/02_model.ipynb #c5d00144
 def special_tokens(
     tokenizer,  # the model's
 ) -> list:  # ids, ascending
     "Ids of the tokens that are no text: BOS, end, padding, and others as far as there are any."
     return sorted({index for index in tokenizer.all_special_ids if index is not None})
 
-# %% ../../nbs/01_language_model/02_model.ipynb #697af6c8
+# %% ../../nbs/01_language_model/02_model.ipynb #3e796963
 def _unmarked(tokenizer, text):
     "A text without a `<bos>` that the tokenizer would split. `SIBError` for Gemma's markers."
     if not isinstance(text, str):
@@ -282,7 +294,7 @@ def _unmarked(tokenizer, text):
         raise SIBError(f"a prompt is in Gemma's chat format, which the tokenizer splits: {fit}")
     return text
 
-# %% ../../nbs/01_language_model/02_model.ipynb #ab4327ce
+# %% ../../nbs/01_language_model/02_model.ipynb #194f5461
 def _check_ids(tokenizer, ids, text):
     "`SIBError` for no token, or not exactly one BOS where the model needs it."
     start = start_token(tokenizer)
@@ -292,7 +304,7 @@ def _check_ids(tokenizer, ids, text):
     if len(ids) < (1 if start is None else 2):
         raise SIBError('a text is empty: remove it')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #1c1b5877
+# %% ../../nbs/01_language_model/02_model.ipynb #6cd8072c
 def encode_texts(
     tokenizer,  # the model's
     texts,  # strings, with or without a leading `<bos>`
@@ -321,7 +333,7 @@ def encode(
     "`encode_texts` for one text."
     return encode_texts(tokenizer, [text])[0][:max_tokens]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #ec68b834
+# %% ../../nbs/01_language_model/02_model.ipynb #1aae64bb
 def context_length(
     model,  # from `load_model`
 ) -> int:
@@ -331,7 +343,7 @@ def context_length(
     limits = [getattr(config, name, None) for name in names]
     return next((limit for limit in limits if isinstance(limit, int) and limit > 0), 2**30)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #32df7f26
+# %% ../../nbs/01_language_model/02_model.ipynb #78f328fb
 def check_length(
     model,  # from `load_model`
     n_tokens: int,  # of a text
@@ -343,7 +355,7 @@ def check_length(
         name = getattr(model, 'name', 'the model')
         raise SIBError(f'{what} has {n_tokens:,} tokens, {name} reads {limit:,}: shorten it')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #67ff8784
+# %% ../../nbs/01_language_model/02_model.ipynb #34235f9b
 def encode_prompts(
     model,  # from `load_model`
     prompts,  # strings
@@ -370,7 +382,7 @@ def pad(
         mask[i, : len(sequence)] = 1
     return input_ids.to(device), mask.to(device)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #d90f0b91
+# %% ../../nbs/01_language_model/02_model.ipynb #e1110627
 def _letter_token(tokenizer, letter):
     "The one token that a letter, perhaps with a space before it, is behind a line break."
     before = tokenizer('\n', add_special_tokens=False).input_ids
@@ -584,23 +596,17 @@ def _build_hooked(model, cfg):
     hooked.move_model_modules_to_device()
     return hooked
 
-# %% ../../nbs/01_language_model/02_model.ipynb #96a84864
+# %% ../../nbs/01_language_model/02_model.ipynb #8221523e
 def has_hooked_transformer() -> bool:
     "Whether TransformerLens is there, in a version with `HookedTransformer`."
-    from importlib.util import find_spec
-
     is_installed = find_spec('transformer_lens') is not None
     return is_installed and find_spec('transformer_lens.HookedTransformer') is not None
 
-# %% ../../nbs/01_language_model/02_model.ipynb #fcb03c91
+# %% ../../nbs/01_language_model/02_model.ipynb #c1691700
 def _build_bridge(model, model_name):
     "A `TransformerBridge` of a copy of `model`."
-    try:
-        from transformer_lens.model_bridge import TransformerBridge
-    except ImportError:
-        remedy = "install it with pip install 'transformer-lens>=3'"
-        raise SIBError(f'TransformerLens is not there, or too old for this model: {remedy}') from None
-    bridge = TransformerBridge.boot_transformers(
+    bridge_class = import_extra('transformer_lens.model_bridge').TransformerBridge
+    bridge = bridge_class.boot_transformers(
         model.name,
         hf_model=copy.deepcopy(model),
         tokenizer=model.tokenizer,

@@ -21,7 +21,14 @@ from tqdm.auto import tqdm
 
 from ..core import SIBError
 from .activations import check_hook, residual_stream, run_from
-from .data import LETTERS, OPTION_ORDERS, mcq_prompts, prompt_style
+from sib_nb.language_model.data import (
+    LETTERS,
+    OPTION_ORDERS,
+    clean_questions,
+    mcq_prompts,
+    prompt_style,
+    question_key,
+)
 from sib_nb.language_model.model import (
     accuracy,
     check_layer,
@@ -94,15 +101,19 @@ def fast_residual_stream(
     return h
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c353a5e3
+def _entity_key(row):
+    "What one question or document is about."
+    subject = row.get('subject') or row.get('domain')
+    if row.get('split_key'):
+        return row['split_key']
+    return f'{subject}/{row["entity"]}' if row.get('entity') else question_key(row)
+
+
 def entity_keys(
     rows,  # questions or documents: dicts with a subject or domain and, if known, an entity
-) -> np.ndarray:  # strings 'subject/entity'; the row's number stands for a missing entity
+) -> np.ndarray:  # strings: the split key, 'subject/entity', or the `question_key`
     "What questions or documents are about: the unit of splits and resampling."
-    keys = []
-    for i, row in enumerate(rows):
-        subject = row.get('subject') or row.get('domain')
-        keys.append(f'{subject}/{row.get("entity") or i}')
-    return np.array(keys)
+    return np.array([_entity_key(row) for row in rows])
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7958d9c2
 def _length_sorted(ids, batch_size):
@@ -117,6 +128,7 @@ def _select_rows(mcq, indices):
         indices = torch.arange(len(mcq))
     indices = check_indices(indices, 'indices', len(mcq)) if len(indices) else []
     rows = [mcq[int(i)] for i in indices]
+    rows = clean_questions(rows) if rows else []
     if not rows:
         known = 'the model knows none of them in all 24 orders'
         raise SIBError(f'there are no questions left to ask: {known}')
@@ -307,6 +319,7 @@ def right_in_all_orders(
 ) -> np.ndarray:  # indices of the rows that are right in all 24 orders, ascending
     "SAEBench's filter: the questions that `model` answers right in every order of the options."
     style = prompt_style(model.tokenizer, style)
+    mcq = clean_questions(mcq) if len(mcq) else []
     alive = np.arange(len(mcq))
     for order in tqdm(OPTION_ORDERS, desc='24 orders', disable=not progress):
         if not len(alive):
@@ -465,6 +478,7 @@ def training_sequences(
 ) -> list:  # of (ids, labels), first the texts, then the questions
     "Training sequences: loss on all tokens of a text, on the letter of a question."
     style = prompt_style(tokenizer, style)
+    mcq = clean_questions(mcq) if len(mcq) else []
     prompts, answers = mcq_prompts(mcq, style=style)
     space = ' ' if style == 'plain' else ''
     answered = []
