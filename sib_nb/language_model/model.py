@@ -31,7 +31,7 @@ from sib_nb.language_model.data import (
 )
 from ..validation import check_count, check_texts
 
-# %% ../../nbs/01_language_model/02_model.ipynb #435d7315
+# %% ../../nbs/01_language_model/02_model.ipynb #51211510
 def _module_lists(module, path='', depth=3):
     "Paths of the lists of modules at most `depth` levels down, the least deep first."
     found = []
@@ -44,7 +44,7 @@ def _module_lists(module, path='', depth=3):
             found += _module_lists(child, f'{name}.', depth - 1)
     return sorted(found, key=lambda name: name.count('.'))
 
-# %% ../../nbs/01_language_model/02_model.ipynb #edd62e9c
+# %% ../../nbs/01_language_model/02_model.ipynb #083fcbdc
 def _check_kind(config):
     "`SIBError` for a model with an encoder, or one around a language model."
     kind = getattr(config, 'model_type', 'this model')
@@ -55,7 +55,7 @@ def _check_kind(config):
         remedy = 'load the language model inside it alone'
         raise SIBError(f'{kind} is a wrapper around {text_config.model_type}; {remedy}')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #e672cd7c
+# %% ../../nbs/01_language_model/02_model.ipynb #3134d0f2
 def find_block_path(
     model,  # a `transformers` causal language model
 ) -> str:  # such as 'model.layers'
@@ -73,7 +73,7 @@ def find_block_path(
         raise SIBError(f'{type(model).__name__}: {found}; {remedy}')
     return least_deep[0]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #72c1e2ea
+# %% ../../nbs/01_language_model/02_model.ipynb #83280459
 def block_path(
     model,  # a `transformers` causal language model
 ) -> str:  # such as 'model.layers'
@@ -197,7 +197,7 @@ def _check_weights(name, model, loading_info):
         if not weight.sum(dtype=torch.float32).isfinite():
             raise SIBError(f'model {name}: {key} holds NaN or Inf; the weights are damaged')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #1279f0a5
+# %% ../../nbs/01_language_model/02_model.ipynb #101a68ac
 def _check_tokenizer(name, model, tokenizer):
     "The tokenizer has no more tokens than the model, and gives some for a text."
     n_tokens = len(tokenizer)
@@ -209,7 +209,7 @@ def _check_tokenizer(name, model, tokenizer):
     if not ids or set(ids) == {tokenizer.unk_token_id}:
         raise SIBError(f'model {name}: its tokenizer knows no word; its files are damaged')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #61f41a72
+# %% ../../nbs/01_language_model/02_model.ipynb #466dcba9
 @torch.no_grad()
 def _check_causal(name, model):
     "The logits of a token do not depend on later tokens."
@@ -264,7 +264,7 @@ def load_model(
     _check_causal(name, model)
     return model.eval().requires_grad_(False).to(device)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #a4ee5366
+# %% ../../nbs/01_language_model/02_model.ipynb #c6bd0838
 @lru_cache(maxsize=8)
 def start_token(
     tokenizer,  # the model's
@@ -274,14 +274,14 @@ def start_token(
     ids = tokenizer('a').input_ids
     return bos if bos is not None and ids[:1] == [bos] else None
 
-# %% ../../nbs/01_language_model/02_model.ipynb #2c35c289
+# %% ../../nbs/01_language_model/02_model.ipynb #c9116ff5
 def special_tokens(
     tokenizer,  # the model's
 ) -> list:  # ids, ascending
     "Ids of the tokens that are no text: BOS, end, padding, and others as far as there are any."
     return sorted({index for index in tokenizer.all_special_ids if index is not None})
 
-# %% ../../nbs/01_language_model/02_model.ipynb #7f52ee8d
+# %% ../../nbs/01_language_model/02_model.ipynb #0b3f67e2
 def _unmarked(tokenizer, text):
     "A text without a `<bos>` that the tokenizer would split. `SIBError` for Gemma's markers."
     if not isinstance(text, str):
@@ -294,7 +294,7 @@ def _unmarked(tokenizer, text):
         raise SIBError(f"a prompt is in Gemma's chat format, which the tokenizer splits: {fit}")
     return text
 
-# %% ../../nbs/01_language_model/02_model.ipynb #5a8b8d3c
+# %% ../../nbs/01_language_model/02_model.ipynb #c37efdc9
 def _check_ids(tokenizer, ids, text):
     "`SIBError` for no token, or not exactly one BOS where the model needs it."
     start = start_token(tokenizer)
@@ -304,7 +304,7 @@ def _check_ids(tokenizer, ids, text):
     if len(ids) < (1 if start is None else 2):
         raise SIBError('a text is empty: remove it')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #e8b40f30
+# %% ../../nbs/01_language_model/02_model.ipynb #1654acaf
 def encode_texts(
     tokenizer,  # the model's
     texts,  # strings, with or without a leading `<bos>`
@@ -333,7 +333,7 @@ def encode(
     "`encode_texts` for one text."
     return encode_texts(tokenizer, [text])[0][:max_tokens]
 
-# %% ../../nbs/01_language_model/02_model.ipynb #d2458267
+# %% ../../nbs/01_language_model/02_model.ipynb #ae9586cf
 def context_length(
     model,  # from `load_model`
 ) -> int:
@@ -343,7 +343,7 @@ def context_length(
     limits = [getattr(config, name, None) for name in names]
     return next((limit for limit in limits if isinstance(limit, int) and limit > 0), 2**30)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #b5e3c9da
+# %% ../../nbs/01_language_model/02_model.ipynb #1e4fb0fd
 def check_length(
     model,  # from `load_model`
     n_tokens: int,  # of a text
@@ -355,7 +355,7 @@ def check_length(
         name = getattr(model, 'name', 'the model')
         raise SIBError(f'{what} has {n_tokens:,} tokens, {name} reads {limit:,}: shorten it')
 
-# %% ../../nbs/01_language_model/02_model.ipynb #f70538f9
+# %% ../../nbs/01_language_model/02_model.ipynb #844eed99
 def encode_prompts(
     model,  # from `load_model`
     prompts,  # strings
@@ -382,7 +382,7 @@ def pad(
         mask[i, : len(sequence)] = 1
     return input_ids.to(device), mask.to(device)
 
-# %% ../../nbs/01_language_model/02_model.ipynb #ef6ea0bb
+# %% ../../nbs/01_language_model/02_model.ipynb #4a4950a7
 def _letter_token(tokenizer, letter):
     "The one token that a letter, perhaps with a space before it, is behind a line break."
     before = tokenizer('\n', add_special_tokens=False).input_ids
@@ -596,13 +596,13 @@ def _build_hooked(model, cfg):
     hooked.move_model_modules_to_device()
     return hooked
 
-# %% ../../nbs/01_language_model/02_model.ipynb #2cd21820
+# %% ../../nbs/01_language_model/02_model.ipynb #a3403a00
 def has_hooked_transformer() -> bool:
     "Whether TransformerLens is there, in a version with `HookedTransformer`."
     is_installed = find_spec('transformer_lens') is not None
     return is_installed and find_spec('transformer_lens.HookedTransformer') is not None
 
-# %% ../../nbs/01_language_model/02_model.ipynb #ffceba34
+# %% ../../nbs/01_language_model/02_model.ipynb #badf5de6
 def _build_bridge(model, model_name):
     "A `TransformerBridge` of a copy of `model`."
     bridge_class = import_extra('transformer_lens.model_bridge').TransformerBridge
