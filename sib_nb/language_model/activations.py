@@ -154,7 +154,7 @@ def _probe_batch(model):
     encoded = [ids[:24] for ids in encode_texts(tokenizer, texts)]
     return pad(encoded, tokenizer, model.device)
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #2c562046
 @contextlib.contextmanager
 def _output_replaced(model, layer, function):
     "Inside, the residual stream after a block goes through `function`."
@@ -200,15 +200,15 @@ def _hook_gradient(model, layer, values, mask):
     return logit.new_zeros(()) if gradient is None else gradient.float().norm()
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #45571437
-def _hook_flaw(model, layer, values, ids, mask):
-    "What is wrong, in a few words; None if nothing is."
-    stream, whole = values['stream'], values['whole'].float()
-    if not stream.isfinite().all() or not whole.isfinite().all():
-        return 'gives NaN or Inf activations; check the weights'
-    scale = whole[mask.bool()].abs().max()
-    tolerance = (1e-3 if whole.dtype == model.dtype else 0.1) * scale
+def _logit_flaw(model, values, ids, mask):
+    "What is wrong with the logits, in a few words; None if nothing is."
+    whole = values['whole'].float()
+    is_token = mask.bool()
+    earlier = torch.zeros_like(is_token)
+    earlier[0], earlier[1, :-1] = is_token[0], True
+    tolerance = (1e-3 if model.dtype == torch.float32 else 0.1) * whole[is_token].abs().max()
 
-    def differs(name, where=mask.bool()):
+    def differs(name, where=is_token):
         return (values[name].float() - whole)[where].abs().max() > tolerance
 
     if differs('itself'):
@@ -217,8 +217,18 @@ def _hook_flaw(model, layer, values, ids, mask):
         return 'does not lead to the logits by the blocks above and the output matrix alone'
     if not differs('zero'):
         return 'replaced by zeros changes no logit'
-    if differs('later', torch.arange(ids.shape[1]) < torch.tensor([[0], [ids.shape[1] - 1]])):
+    if differs('later', earlier):
         return 'depends on later tokens; only causal models work here'
+    return None
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #18409d1d
+def _hook_flaw(model, layer, values, ids, mask):
+    "What is wrong, in a few words; None if nothing is."
+    stream = values['stream']
+    if not stream.isfinite().all() or not values['whole'].isfinite().all():
+        return 'gives NaN or Inf activations; check the weights'
+    if flaw := _logit_flaw(model, values, ids, mask):
+        return flaw
     if can_pack(model):
         packed = packed_stream(model, ids, mask, layer)
         if (packed - stream[mask.bool()]).abs().max() > 0.01 * stream.abs().max():

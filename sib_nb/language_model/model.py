@@ -49,7 +49,7 @@ def _check_kind(config):
     "`SIBError` for a model with an encoder, or one around a language model."
     kind = getattr(config, 'model_type', 'this model')
     if getattr(config, 'is_encoder_decoder', False):
-        raise SIBError(f'{kind} has an encoder and a decoder; only causal language models work here')
+        raise SIBError(f'{kind} has an encoder and a decoder; only causal models work here')
     text_config = config.get_text_config() if hasattr(config, 'get_text_config') else config
     if text_config is not config:
         remedy = 'load the language model inside it alone'
@@ -316,8 +316,9 @@ def encode_texts(
     texts = [_unmarked(tokenizer, text) for text in texts]
     bos = tokenizer.bos_token
     start = start_token(tokenizer)
+    found = tokenizer(texts, add_special_tokens=False, verbose=False).input_ids
     encoded = []
-    for ids, text in zip(tokenizer(texts, add_special_tokens=False, verbose=False).input_ids, texts):
+    for ids, text in zip(found, texts):
         if start is not None and not text.startswith(bos):
             ids = [start] + ids
         _check_ids(tokenizer, ids, text)
@@ -451,7 +452,8 @@ def length_batches(
 # %% ../../nbs/01_language_model/02_model.ipynb #a5db63f8
 def _last_hidden(model, input_ids, mask):
     "Hidden state after the final norm at the last token of each text, (batch, d_model)."
-    hidden = model.base_model(input_ids=input_ids, attention_mask=mask, use_cache=False).last_hidden_state
+    output = model.base_model(input_ids=input_ids, attention_mask=mask, use_cache=False)
+    hidden = output.last_hidden_state
     return hidden[torch.arange(len(input_ids)), mask.sum(1) - 1]
 
 # %% ../../nbs/01_language_model/02_model.ipynb #3684e6cb
