@@ -29,7 +29,7 @@ from sib_nb.language_model.data import (
     mirror,
     prompt_style,
 )
-from ..validation import check_count, check_texts
+from ..validation import check_count, check_tensor, check_texts
 
 # %% ../../nbs/01_language_model/02_model.ipynb #51211510
 def _module_lists(module, path='', depth=3):
@@ -490,7 +490,10 @@ def accuracy(
 ) -> torch.Tensor:  # bool, shaped like `answers`
     """Which prompts are answered right. `.float().mean()` is the accuracy; `.all(1)` says which
     questions are known in every order."""
-    answers = torch.as_tensor(answers)
+    prompts = check_texts(prompts, 'prompts')
+    answers = check_tensor(answers, 'answers', kind='int', minimum=0, maximum=len(LETTERS) - 1)
+    if answers.numel() != len(prompts):
+        raise SIBError(f'{answers.numel()} answers for {len(prompts)} prompts: give one each')
     return answer_logprobs(model, prompts, max_tokens).argmax(1).view(answers.shape) == answers
 
 # %% ../../nbs/01_language_model/02_model.ipynb #7d334e21
