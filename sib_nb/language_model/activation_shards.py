@@ -11,6 +11,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -665,14 +668,36 @@ def _reader_failure(error, patience):
         return f'a reading process was killed, perhaps for lack of memory; {remedy}'
     return explain_os_error(error, 'a reading process failed')
 
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #a11d112c
+def _start_readers(store):
+    "Batches from reading processes, without PyTorch's signal handler."
+    before = signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL
+    options = dict(num_workers=store.workers, timeout=min(5.0, store.patience))
+    batches = iter(DataLoader(store, batch_size=None, **options))
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, before)
+    return batches
+
+
+def _next_batch(batches, patience):
+    "The next batch; `RuntimeError` if it does not come within `patience` seconds."
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return next(batches)
+        except RuntimeError as error:
+            if 'timed out' not in str(error) or time.monotonic() >= end:
+                raise
+
 # %% ../../nbs/01_language_model/06_activation_shards.ipynb #1591a111
 @patch
 def _read_ahead(self: ShardStore):
     "Batches read by worker processes, in the order of the stream."
     _check_shared_memory(self.workers, self.batch_size * (4 * self.d_in + 8))
-    options = dict(num_workers=self.workers, timeout=self.patience)
     try:
-        for x, y in DataLoader(self, batch_size=None, **options):
+        batches = _start_readers(self)
+        while True:
+            x, y = _next_batch(batches, self.patience)
             self.position += self.world_size * self.batch_size
             yield ActivationBatch(x.to(self.device), y.to(self.device))
     except (SIBError, RuntimeError, OSError, EOFError) as error:
