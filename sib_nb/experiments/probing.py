@@ -23,10 +23,37 @@ from tqdm.auto import tqdm
 from ..core import SIBError, save_json, versions
 from ..information.sliding_window import SlidingWindowMI
 from ..language_model.activations import residual_stream
-from ..language_model.model import length_batches, pad
+from ..language_model.model import check_layer, length_batches, pad
 from ..language_model.multiple_choice import Hooked, collate, training_sequences
 from ..unlearning.baselines import sequence_logprobs
-from ..unlearning.score import hook_layer, sae_config
+from ..unlearning.score import check_list, check_sae, sae_config
+from sib_nb.validation import (
+    check_choice,
+    check_count,
+    check_labels,
+    check_number,
+    check_tensor,
+    check_texts,
+)
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #99010fcb
+def _check_classes(texts, labels, entities=None):
+    "Texts, labels and entities as lists of one length; a text without an entity stands for itself."
+    texts = check_texts(texts, 'texts')
+    labels = list(labels)
+    if len(labels) != len(texts):
+        raise SIBError(f'{len(texts)} texts have {len(labels)} labels: give one class a text')
+    if any(label is None or label != label for label in labels):
+        raise SIBError('a label is None or NaN: give one class a text')
+    if entities is None:
+        return texts, labels, list(range(len(texts)))
+    entities = list(entities)
+    if len(entities) != len(texts):
+        raise SIBError(f'{len(texts)} texts have {len(entities)} entities: give one a text')
+    if None in entities:
+        named = [f'entity {one}' for one in entities]
+        entities = [f'text {i}' if entities[i] is None else one for i, one in enumerate(named)]
+    return texts, labels, entities
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #f523b5e5
 def _split_entities(entities, test_share, generator):
@@ -39,6 +66,17 @@ def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}
 
+# %% ../../nbs/06_experiments/01_probing.ipynb #748d89b3
+def _sorted_classes(labels):
+    "The classes in order, at least two."
+    try:
+        classes = sorted(set(np.asarray(labels).tolist()))
+    except TypeError:
+        raise SIBError('the labels are of several types: give texts, or whole numbers') from None
+    if len(classes) < 2:
+        raise SIBError(f'probing needs two or more classes, the labels have {len(classes)}')
+    return classes
+
 # %% ../../nbs/06_experiments/01_probing.ipynb #846ede12
 def split_texts(
     texts,  # strings
@@ -48,13 +86,14 @@ def split_texts(
     test_size: int = 1000,  # likewise
     seed: int = 42,
 ) -> tuple:  # {class: indices of training texts}, {class: indices of test texts}
-    "Balanced split with no entity on both sides; sizes shrink to what the rarest class can give."
-    labels = np.asarray(labels)
-    entities = np.arange(len(texts)) if entities is None else np.asarray(entities)
-    classes = sorted(set(labels.tolist()))
-    generator = np.random.default_rng(seed)
-    if len(classes) < 2:
-        raise SIBError(f'probing needs two or more classes, the labels have {len(classes)}')
+    """Balanced split with no entity on both sides; sizes shrink to what the rarest class can give.
+    Errors: `SIBError` for fewer than two classes, or ten texts of one."""
+    for name, size in dict(train_size=train_size, test_size=test_size).items():
+        check_count(size, name, 20)
+    generator = np.random.default_rng(check_count(seed, 'seed'))
+    texts, labels, entities = _check_classes(texts, labels, entities)
+    classes = _sorted_classes(labels)
+    labels, entities = np.asarray(labels), np.asarray(entities)
     is_test = _split_entities(entities, test_size / (train_size + test_size), generator)
     parts = [_indices_by_class(labels, classes, side, generator) for side in (~is_test, is_test)]
     sizes = []
@@ -75,11 +114,19 @@ def named_fraction(
     labels,  # class of each text
 ) -> dict:  # {class: fraction of its texts that contain its name}
     "How many texts of a class name it (singular or plural, any case)."
+    texts, labels, _ = _check_classes(texts, labels)
     by_class = {}
     for text, label in zip(texts, labels):
         pattern = rf'\b{re.escape(str(label))}(s|es)?\b'
         by_class.setdefault(label, []).append(bool(re.search(pattern, text, re.I)))
     return {label: float(np.mean(named)) for label, named in sorted(by_class.items())}
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #d4d2cfbc
+def _check_pooling(model, layer, sae, context, max_tokens):
+    "The layer; `SIBError` for options that make no sense, or an SAE that does not fit."
+    check_count(context, 'context', 2)
+    check_count(max_tokens, 'max_tokens', 1)
+    return check_layer(model, layer) if sae is None else check_sae(sae, model, layer)
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #4e58864e
 @torch.no_grad()
@@ -93,16 +140,22 @@ def pooled(
     progress: bool = False,
 ) -> tuple:  # mean residuals `(texts, d_model)`; mean latents `(texts, d_sae)` or None; fp32, CPU
     "Average the residual stream, and an SAE's latents, over the tokens of each text."
+    layer = _check_pooling(model, layer, sae, context, max_tokens)
     tokenizer = model.tokenizer
-    ids = tokenizer(list(texts), truncation=True, max_length=context).input_ids
-    special = [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id]
-    special = torch.tensor(special, device=model.device)
+    ids = tokenizer(check_texts(texts, 'texts'), truncation=True, max_length=context).input_ids
+    for number, tokens in enumerate(ids):
+        if not tokens:
+            raise SIBError(f'text {number} holds no ordinary token; leave it out')
+    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    special = [token for token in special if token is not None]
+    special = torch.tensor(special, dtype=torch.long, device=model.device)
     residual_sums = torch.zeros(len(ids), model.config.hidden_size)
     latent_sums = None if sae is None else torch.zeros(len(ids), sae.W_dec.shape[0])
     counts = torch.zeros(len(ids), 1)
     for batch in tqdm(length_batches(ids, max_tokens), desc='texts', disable=not progress):
         tokens, mask = pad([ids[i] for i in batch], tokenizer, model.device)
         kept = (mask == 1) & ~torch.isin(tokens, special)
+        kept[:, 0] = False  # BOS, or what stands in its place
         residuals = residual_stream(model, tokens, mask, layer)[kept]
         row = torch.tensor(batch).repeat_interleave(kept.sum(1).cpu())
         counts[batch] = kept.sum(1, keepdim=True).float().cpu()
@@ -115,12 +168,31 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
+# %% ../../nbs/06_experiments/01_probing.ipynb #95fbf55a
+def _labelled(x, y, name='x'):
+    "Activations `(n, d)` and their labels, 0 or 1; NaN and other labels are refused."
+    x = check_tensor(x, name, (None, None), 'float')
+    return x, check_labels(y, f'labels of {name}', len(x), 2)
+
+
+def _training_and_test(x, y, x_test, y_test):
+    "The same for training and test data; both classes must occur in training."
+    x, y = _labelled(x, y)
+    x_test, y_test = _labelled(x_test, y_test, 'x_test')
+    if x_test.shape[1] != x.shape[1] or not len(x_test):
+        raise SIBError(f'x_test has the shape {tuple(x_test.shape)}; x has {x.shape[1]} columns')
+    if len(y.unique()) < 2:
+        raise SIBError('a probe needs examples of both classes: the labels of x are all alike')
+    return x, y, x_test, y_test
+
 # %% ../../nbs/06_experiments/01_probing.ipynb #9fad06ad
 def one_vs_rest(
     acts: dict,  # {class: `(n, d)`}, classes of equal size
     positive,  # the class to tell from all others
 ) -> tuple:  # activations `(2n, d)` and labels `(2n,)`, shuffled
     "Positives and as many negatives, drawn evenly; with torch's global generator, as SAEBench."
+    if positive not in acts or len(acts) < 2:
+        raise SIBError(f'class {positive!r} and another one are needed; there are: {list(acts)}')
     positives = acts[positive]
     others = [one for one in acts if one != positive]
     n_each = math.ceil(len(positives) / len(others))
@@ -139,6 +211,10 @@ def top_k_features(
     k: int,
 ) -> torch.Tensor:  # ascending feature indices, at most `k`
     "The features whose mean differs most between positives and negatives."
+    x, y = _labelled(x, y)
+    k = check_count(k, 'k', 1)
+    if len(y.unique()) < 2:
+        raise SIBError('there is no difference of means: the labels are all alike')
     difference = (x[y == 1].mean(0) - x[y == 0].mean(0)).abs()
     return difference.argsort(descending=True)[:k].sort()[0]
 
@@ -149,9 +225,10 @@ def logistic_accuracy(
     x_test,  # test activations
     y_test,  # their labels
 ) -> float:
-    "Test accuracy of scikit-learn's logistic regression (L2, C = 1)."
+    "Test accuracy of scikit-learn's logistic regression (L2, C = 1). Labels are 0 or 1."
     from sklearn.linear_model import LogisticRegression
 
+    x, y, x_test, y_test = _training_and_test(x, y, x_test, y_test)
     probe = LogisticRegression(max_iter=1000).fit(x.numpy(), y.numpy())
     return float((probe.predict(x_test.numpy()) == y_test.numpy()).mean())
 
@@ -178,6 +255,10 @@ def full_probe_accuracy(
     patience: int = 10,  # epochs without a better test accuracy before training stops
 ) -> float:
     "Best test accuracy over epochs of a linear probe on all dimensions, as in SAEBench."
+    x, y, x_test, y_test = _training_and_test(x, y, x_test, y_test)
+    for name, value in dict(epochs=epochs, batch_size=batch_size, patience=patience).items():
+        check_count(value, name, 1)
+    check_number(lr, 'lr', above=0)
     net = nn.Linear(x.shape[1], 1, dtype=x.dtype)
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
     best = 0.0
@@ -200,6 +281,10 @@ def probe_all(
     k: int | None = None,  # features to choose; None is all of them
 ) -> dict:  # {class: test accuracy}
     "One probe a class."
+    if k is not None:
+        check_count(k, 'k', 1)
+    if set(train) != set(test):
+        raise SIBError(f'training has the classes {list(train)}, the test {list(test)}')
     accuracies = {}
     for one in train:
         x, y = one_vs_rest(train, one)
@@ -217,6 +302,7 @@ def metric_name(
     k,  # number of features, or 'all'
 ) -> str:
     "SAEBench's name of an accuracy."
+    check_choice(who, 'who', ('sae', 'llm'))
     return f'{who}_test_accuracy' if k == 'all' else f'{who}_top_{k}_test_accuracy'
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #0da6118c
@@ -341,8 +427,12 @@ def probing_eval(
     dataset_name: str = 'embedded',  # a name for the result
     progress: bool = True,
 ) -> ProbingResult:
-    "SAEBench's sparse probing of an SAE, beside the raw activations that it reads."
-    layer = hook_layer(sae) if layer is None else layer
+    """SAEBench's sparse probing of an SAE, beside the raw activations that it reads. What makes no
+    sense is a `SIBError` before any work."""
+    layer = check_sae(sae, model, layer)
+    ks = check_list(ks, 'ks', check_count, minimum=1)
+    texts, labels, _ = _check_classes(texts, labels)
+    _check_pooling(model, layer, sae, context, 1)
     parts = split_texts(texts, labels, entities, train_size, test_size, seed)
     train, test = [
         _pooled_by_class(model, sae, texts, part, layer, context, progress) for part in parts
@@ -384,6 +474,14 @@ def _shuffled_by_group(latents, groups, seed):
         shuffled[:, members] = latents[order][:, members]
     return shuffled
 
+# %% ../../nbs/06_experiments/01_probing.ipynb #5b3105b5
+def _variance(x):
+    "Sum of squared distances from the mean; activations that are all alike are refused."
+    variance = (x - x.mean(0)).square().sum()
+    if not variance > 1e-6 * x.square().sum():  # what is left is the rounding of fp32
+        raise SIBError('the activations are all alike: they have no variance to explain')
+    return variance
+
 # %% ../../nbs/06_experiments/01_probing.ipynb #a03043cd
 @torch.no_grad()
 def sae_metrics(
@@ -392,21 +490,33 @@ def sae_metrics(
     groups=None,  # a `Groups`
     seed: int = 0,  # of the null
 ) -> dict:  # fvu, l0, dead, dense; with groups: group_mi, group_mi_null (nats), n_groups, n_tokens
-    "Reconstruction, sparsity and dependence between groups on activations."
-    x = x.to(sae.W_enc)
+    """Reconstruction, sparsity and dependence between groups on activations. Errors: `SIBError` for
+    activations that are all alike, NaN, and groups of another SAE."""
+    x = check_tensor(x, 'x', (None, sae.W_enc.shape[0]), 'float').to(sae.W_enc)
+    check_count(seed, 'seed')
+    variance = _variance(x)
     latents = torch.cat([sae.encode(batch) for batch in x.split(8192)])
     reconstruction = torch.cat([sae.decode(batch) for batch in latents.split(8192)])
     is_active = latents > 0
     frequency = is_active.float().mean(0)
     error = (x - reconstruction).square().sum()
+    if not error.isfinite():
+        raise SIBError('the SAE gives NaN or infinity: are its weights finite?')
     metrics = dict(
-        fvu=(error / (x - x.mean(0)).square().sum()).item(),
+        fvu=(error / variance).item(),
         l0=is_active.sum(1).float().mean().item(),
         dead=(frequency == 0).float().mean().item(),
         dense=(frequency > 0.1).float().mean().item(),
     )
     if groups is None:
         return metrics
+    if len(groups.assignment) != latents.shape[1]:
+        raise SIBError(
+            f'the groups have {len(groups.assignment)} latents, the SAE {latents.shape[1]}; '
+            'pass the groups of this SAE'
+        )
+    if groups.n_groups == 1:  # no pair, therefore no dependence between groups
+        return dict(metrics, group_mi=0.0, group_mi_null=0.0, n_groups=1, n_tokens=len(x))
     metrics['group_mi'] = _group_mi(latents, groups)
     metrics['group_mi_null'] = _group_mi(_shuffled_by_group(latents, groups, seed), groups)
     return dict(metrics, n_groups=groups.n_groups, n_tokens=len(x))
@@ -449,8 +559,15 @@ def loss_recovered(
     layer: int,  # 0-based block whose output is replaced
     texts: list,
     batch_size: int = 32,  # texts
-) -> dict:  # nats a token: loss, loss_sae, loss_mean; and recovered, a fraction
+    # nats a token: loss, loss_sae, loss_mean; and recovered, a fraction (None if the mean
+    # activation costs no loss)
+) -> dict:
     "How much of the next-token loss survives when the SAE's reconstruction replaces the stream."
+    layer = check_layer(lm, layer)
+    texts = check_texts(texts, 'texts')
+    if not texts:
+        raise SIBError('there is no text whose loss could be measured')
+    batch_size = check_count(batch_size, 'batch_size', 1)
     batches = _loss_batches(lm, texts, batch_size)
     mean = _mean_activation(lm, batches[:8], layer)
     edits = dict(
@@ -463,4 +580,5 @@ def loss_recovered(
         with Hooked(lm, layer, edit) as model:
             losses[name] = _mean_loss(model, batches)
     gap = losses['loss_mean'] - losses['loss']
-    return losses | dict(recovered=(losses['loss_mean'] - losses['loss_sae']) / gap)
+    recovered = (losses['loss_mean'] - losses['loss_sae']) / gap if gap > 0 else None
+    return losses | dict(recovered=recovered)

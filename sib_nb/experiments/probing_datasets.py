@@ -16,8 +16,10 @@ import torch
 
 from ..core import SIBError
 from .probing import KS, ProbingResult, metric_name, pooled, probe_all
-from ..language_model.data import hub, mirror, unknown_name
+from ..language_model.data import hub, load_hub_dataset, mirror, unknown_name
+from ..language_model.model import check_layer
 from ..unlearning.score import sae_config
+from ..validation import check_count, check_texts
 
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #49f69e1b
 @dataclass(frozen=True)
@@ -109,9 +111,7 @@ def _sample(parts, spec, n_texts, seed, what):
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #e0d7cc7d
 def _from_tables(place, spec, sizes, seed, cache_dir):
     "Training and test texts by class, from a data set with a training and a test split."
-    import datasets
-
-    dataset = datasets.load_dataset(place, cache_dir=cache_dir)
+    dataset = load_hub_dataset(place, cache_dir=cache_dir)
     columns = [column for column in (spec.text, spec.label, spec.balance) if column]
     samples = []
     for split, n_texts in zip(('train', 'test'), sizes):
@@ -126,10 +126,8 @@ _PAIRS = dict(en='en-fr', fr='fr-it', de='de-en', es='es-fr', nl='nl-pt')  # Eur
 
 def _stream(place, *config, cache_dir, **options):
     "A training split that is read row by row."
-    import datasets
-
     options |= dict(split='train', streaming=True, cache_dir=cache_dir)
-    return datasets.load_dataset(place, *config, **options)
+    return load_hub_dataset(place, *config, **options)
 
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #ad1284e6
 def _europarl(place, languages, n_texts, cache_dir):
@@ -192,6 +190,8 @@ def load_probing(
     spec = PROBING_SETS[name]
     place = str(path or mirror(spec.repo))
     read = _from_tables if spec.is_table else _from_streams
+    check_count(train_size, 'train_size', minimum=2)
+    check_count(test_size, 'test_size', minimum=2)
     sizes = (train_size // 2, test_size // 2)
     with hub(f'{place} ({name})', local=Path(place).is_dir()):
         return tuple(read(place, spec, sizes, seed, cache_dir))
@@ -356,6 +356,20 @@ def _probing_config(model, layer, ks, context, seed, load):
         by_entity=False,
     )
 
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #6bfd9bb4
+def _check_request(model, layer, names, ks, context):
+    "Refuse what cannot be computed before any text is loaded."
+    check_layer(model, layer)
+    check_count(context, 'context', minimum=1)
+    for k in ks:
+        check_count(k, 'ks', minimum=1)
+    names = check_texts(names, 'names')
+    if not names:
+        raise SIBError(f'names is empty; choose from {", ".join(PROBING_SETS)}')
+    for name in names:
+        if name not in PROBING_SETS:
+            raise unknown_name(name, list(PROBING_SETS), 'probing set')
+
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #c0c82af9
 def probe_sets(
     model,  # a language model from `load_model`
@@ -369,6 +383,8 @@ def probe_sets(
     **load,  # options of `load_probing`: train_size, test_size, path, cache_dir
 ) -> dict:  # in SAEBench's output schema
     "Sparse probing on SAEBench's sets."
+    _check_request(model, layer, names, ks, context)
+    names = check_texts(names, 'names')
     per_set = {}
     for name in names:
         parts = load_probing(name, seed=seed, **load)

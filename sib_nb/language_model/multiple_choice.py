@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['letter_logprobs_from', 'run_upper_blocks', 'Questions', 'fast_residual_stream', 'entity_keys', 'prepare_questions',
            'answer_questions', 'subset', 'QuestionEdit', 'rerun', 'within_reach', 'right_in_all_orders',
-           'letter_entropy', 'heldout_mask', 'bootstrap_interval', 'Hooked', 'active_model', 'encode_texts',
-           'training_sequences', 'TokenBatch', 'collate', 'content_mask']
+           'letter_entropy', 'heldout_mask', 'bootstrap_interval', 'Hooked', 'active_model', 'training_sequences',
+           'TokenBatch', 'collate', 'content_mask']
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #4a8baf3b
 import contextlib
@@ -20,12 +20,20 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 
 from ..core import SIBError
-from .activations import residual_stream, run_from
-from .data import LETTERS, OPTION_ORDERS, mcq_prompts
+from .activations import check_hook, residual_stream, run_from
+from sib_nb.language_model.data import (
+    LETTERS,
+    OPTION_ORDERS,
+    clean_questions,
+    mcq_prompts,
+    prompt_style,
+    question_key,
+)
 from sib_nb.language_model.model import (
     accuracy,
     check_layer,
-    encode,
+    encode_prompts,
+    encode_texts,
     layers,
     letter_logprobs,
     letter_tokens,
@@ -34,6 +42,7 @@ from sib_nb.language_model.model import (
     unembed,
 )
 from .packed_forward import can_pack, fast_products, packed_stream, run_blocks
+from ..validation import check_count, check_indices, check_number, check_tensor
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #fec6e04e
 @torch.no_grad()
@@ -63,7 +72,7 @@ def run_upper_blocks(
     "Run the blocks above `layer` on the tokens from `start` on."
     top = n_layers(model) - 1
     hidden, kv = run_blocks(model, h, mask, layer + 1, top, start, kv, rows, only_last=True)
-    return getattr(model, model.base_model_prefix).norm(hidden), kv
+    return model.base_model.norm(hidden), kv
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #26ce3628
 class Questions(NamedTuple):
@@ -92,15 +101,19 @@ def fast_residual_stream(
     return h
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c353a5e3
+def _entity_key(row):
+    "What one question or document is about."
+    subject = row.get('subject') or row.get('domain')
+    if row.get('split_key'):
+        return row['split_key']
+    return f'{subject}/{row["entity"]}' if row.get('entity') else question_key(row)
+
+
 def entity_keys(
     rows,  # questions or documents: dicts with a subject or domain and, if known, an entity
-) -> np.ndarray:  # strings 'subject/entity'; the row's number stands for a missing entity
+) -> np.ndarray:  # strings: the split key, 'subject/entity', or the `question_key`
     "What questions or documents are about: the unit of splits and resampling."
-    keys = []
-    for i, row in enumerate(rows):
-        subject = row.get('subject') or row.get('domain')
-        keys.append(f'{subject}/{row.get("entity") or i}')
-    return np.array(keys)
+    return np.array([_entity_key(row) for row in rows])
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7958d9c2
 def _length_sorted(ids, batch_size):
@@ -111,7 +124,11 @@ def _length_sorted(ids, batch_size):
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ac559851
 def _select_rows(mcq, indices):
     "The rows with these indices (None is all), at least one."
-    rows = [mcq[int(i)] for i in (range(len(mcq)) if indices is None else indices)]
+    if indices is None:
+        indices = torch.arange(len(mcq))
+    indices = check_indices(indices, 'indices', len(mcq)) if len(indices) else []
+    rows = [mcq[int(i)] for i in indices]
+    rows = clean_questions(rows) if rows else []
     if not rows:
         known = 'the model knows none of them in all 24 orders'
         raise SIBError(f'there are no questions left to ask: {known}')
@@ -123,16 +140,18 @@ def prepare_questions(
     model,  # a language model from `load_model`
     mcq,  # rows with question, choices, answer, subject and, if known, entity
     layer: int,  # 0-based block after which the SAE reads
-    indices=None,  # which rows to use; None is all
+    indices=None,  # which rows to use, distinct; None is all
     batch_size: int = 64,  # prompts at a time
-    style: str = 'chat',  # 'chat' is SAEBench's prompt, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
     order=OPTION_ORDERS[0],  # in which order the options are shown
 ) -> Questions:
-    "Tokenize questions, sort them by length and store their residual stream after `layer`."
-    check_layer(model, layer)
+    """Tokenize questions, sort them by length and store their residual stream after `layer`.
+    Errors: `SIBError`, also for a prompt that is longer than the model's context."""
+    layer = check_hook(model, layer)
+    check_count(batch_size, 'batch_size', minimum=1)
     rows = _select_rows(mcq, indices)
-    prompts, answer = mcq_prompts(rows, [order], style)
-    ids = model.tokenizer(prompts, add_special_tokens=False).input_ids
+    prompts, answer = mcq_prompts(rows, [order], prompt_style(model.tokenizer, style))
+    ids = encode_prompts(model, prompts)
     batches = []
     for index in _length_sorted(ids, batch_size):
         input_ids, mask = pad([ids[i] for i in index], model.tokenizer, model.device)
@@ -165,7 +184,7 @@ def subset(
     keep,  # which questions, `(n,)` bool
 ) -> Questions:
     "Some of the questions, in the same order; nothing is computed again."
-    keep = torch.as_tensor(np.asarray(keep, bool))
+    keep = check_tensor(keep, 'keep', shape=(len(questions.answer),), kind='bool').cpu()
     new_position = keep.cumsum(0) - 1
     batches = []
     for h, mask, index in questions.batches:
@@ -252,6 +271,9 @@ def rerun(
     progress: bool = False,  # show a bar
 ) -> np.ndarray:  # log-probabilities `(n_settings, n, 4)`; those of `base` where not asked
     "Ask the questions under every setting; only what is edited is computed."
+    check_count(batch_size, 'batch_size', minimum=1)
+    check_count(n_settings, 'n_settings', minimum=1)
+    base = check_tensor(base, 'base', shape=(len(questions.answer), 4), kind='float').numpy()
     out = np.repeat(base[None], n_settings, 0)
     alive = np.ones(n_settings, bool)
     asked = np.zeros(len(base), bool)
@@ -275,6 +297,7 @@ def within_reach(
     *parts,  # of the questions, `(n,)` bool each; one in which the floor is in reach suffices
 ):  # `keep` for `rerun`
     "Exclude a setting once it has made more mistakes than `floor` allows."
+    check_number(floor, 'floor', minimum=0, maximum=1)
 
     def keep(out, asked):
         wrong = (out.argmax(-1) != answer) & asked
@@ -290,11 +313,13 @@ def within_reach(
 def right_in_all_orders(
     model,  # a language model from `load_model`
     mcq,  # rows with question, choices, answer, subject
-    style: str = 'chat',  # prompt style, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
     max_tokens: int = 8192,  # padded tokens a batch
     progress: bool = True,  # show a bar
 ) -> np.ndarray:  # indices of the rows that are right in all 24 orders, ascending
     "SAEBench's filter: the questions that `model` answers right in every order of the options."
+    style = prompt_style(model.tokenizer, style)
+    mcq = clean_questions(mcq) if len(mcq) else []
     alive = np.arange(len(mcq))
     for order in tqdm(OPTION_ORDERS, desc='24 orders', disable=not progress):
         if not len(alive):
@@ -309,7 +334,10 @@ def letter_entropy(
     letters,  # answers as 0..3, `(..., n)`
 ) -> np.ndarray:  # entropy of the letters divided by ln 4, `(...)`
     "How evenly the answers are distributed over A, B, C, D: 1 evenly, 0 always the same letter."
-    p = np.stack([(np.asarray(letters) == letter).mean(-1) for letter in range(4)])
+    letters = check_tensor(letters, 'letters', kind='int', minimum=0, maximum=3).numpy()
+    if not letters.size:
+        raise SIBError('letters is empty: there are no answers')
+    p = np.stack([(letters == letter).mean(-1) for letter in range(4)])
     return abs(np.where(p > 0, p * np.log(np.maximum(p, 1e-12)), 0).sum(0)) / math.log(4)
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7ddb4da4
@@ -320,6 +348,8 @@ def heldout_mask(
 ) -> np.ndarray:  # True where the question is held out, `(n,)`
     """Split questions by entity. An entity is on the same side in every set of questions and
     texts."""
+    check_number(fraction, 'fraction', minimum=0, maximum=1)
+    check_count(seed, 'seed')
     names, code = np.unique(np.asarray(entities, dtype=str), return_inverse=True)
     uniform = []
     for name in names:
@@ -335,8 +365,11 @@ def bootstrap_interval(
     seed: int = 0,  # of the resamples
 ):  # [lower, upper], or an array `(settings, 2)`
     "95 % bootstrap interval of the accuracy, resampling entities."
+    check_count(n_boot, 'n_boot', minimum=1)
+    right = check_tensor(right, 'right', minimum=0, maximum=1).numpy()
+    if not right.size or right.shape[-1:] != (len(entity),):
+        raise SIBError(f'right has the shape {right.shape} for {len(entity)} questions')
     _, code = np.unique(entity, return_inverse=True)
-    right = np.asarray(right)
     total = np.bincount(code)
     n = len(total)
     hits = np.stack([np.bincount(code, row, n) for row in np.atleast_2d(right)], 1)
@@ -358,8 +391,7 @@ class Hooked:
     ):
         self.inner = model if isinstance(model, Hooked) else None
         self.model = self.inner.model if self.inner else model
-        check_layer(self.model, layer)
-        self.layer = layer
+        self.layer = check_layer(self.model, layer)
         self.edit = edit
         self._handles = []
         self._mask = None  # attention mask of the forward pass that is running
@@ -388,9 +420,9 @@ def _may_edit(self: Hooked, h):
         mask = torch.ones(h.shape[:2], dtype=torch.long, device=h.device)
     else:
         mask = self._mask[:, -h.shape[1] :]
-    editable = mask.bool().clone()
+    editable = mask.bool()
     if self._mask is None or self._mask.shape[1] == h.shape[1]:
-        editable[:, 0] = False  # <bos>
+        editable = editable & (mask.cumsum(1) > 1)  # not the first token
     return mask, editable
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #10988316
@@ -413,7 +445,7 @@ def __enter__(self: Hooked):
         raise SIBError('this Hooked is in use already; make another one')
     if self.inner:
         self.inner.__enter__()
-    base = getattr(self.model, self.model.base_model_prefix)
+    base = self.model.base_model
     block = layers(self.model)[self.layer]
     self._handles = [
         base.register_forward_pre_hook(self._note_mask, with_kwargs=True),
@@ -437,36 +469,23 @@ def active_model(
     "Use a model and an edited model alike: `with active_model(model) as active: ...`"
     return model if isinstance(model, Hooked) else contextlib.nullcontext(model)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #af36f319
-def encode_texts(
-    tokenizer,  # the model's
-    texts,  # strings
-) -> list:  # lists of ids
-    "`encode` for many texts at once, which is faster; the same ids, the same errors."
-    if not texts:
-        return []
-    bos = tokenizer.bos_token
-    full = [text if text.startswith(bos) else bos + text for text in texts]
-    encoded = tokenizer(full, add_special_tokens=False, verbose=False).input_ids
-    checked = []
-    for ids, text in zip(encoded, texts):
-        is_valid = len(ids) > 1 and ids.count(tokenizer.bos_token_id) == 1
-        checked.append(ids if is_valid else encode(tokenizer, text))
-    return checked
-
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e8655e9c
 def training_sequences(
     tokenizer,  # the model's
     texts=(),  # strings, or rows with a `text`
     mcq=(),  # questions, with the right letter at the end
-    style: str = 'chat',  # of the prompts, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
 ) -> list:  # of (ids, labels), first the texts, then the questions
     "Training sequences: loss on all tokens of a text, on the letter of a question."
+    style = prompt_style(tokenizer, style)
+    mcq = clean_questions(mcq) if len(mcq) else []
     prompts, answers = mcq_prompts(mcq, style=style)
-    space = '' if style == 'chat' else ' '
+    space = ' ' if style == 'plain' else ''
     answered = []
     for prompt, answer in zip(prompts, answers[:, 0].tolist()):
         answered.append(prompt + space + LETTERS[answer])
+    if isinstance(texts, str):
+        texts = [texts]
     documents = [text if isinstance(text, str) else text['text'] for text in texts]
     sequences = [(ids, [-100] + ids[1:]) for ids in encode_texts(tokenizer, documents)]
     for ids in encode_texts(tokenizer, answered):
@@ -484,7 +503,7 @@ class TokenBatch(NamedTuple):
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #5de59e4c
 def collate(
     seqs,  # `(ids, labels)` each, from `training_sequences`
-    tokenizer,  # for its <pad>
+    tokenizer,  # for its padding token
     device,  # of the batch
 ) -> TokenBatch:
     "Pad sequences on the right."
@@ -498,7 +517,5 @@ def collate(
 def content_mask(
     batch: TokenBatch,  # from `collate`
 ) -> torch.Tensor:  # bool (n, T)
-    "Where a batch has tokens other than <bos>."
-    keep = batch.mask.bool().clone()
-    keep[:, 0] = False
-    return keep
+    "Where a batch has tokens other than the first, which is <bos> in most models."
+    return batch.mask.bool() & (batch.mask.cumsum(1) > 1)

@@ -135,19 +135,28 @@ def _has_foreign_hooks(module):
     origins = [getattr(hook, '__module__', '') for hook in hooks]
     return any(not origin.startswith('transformers') for origin in origins)
 
+# %% ../../nbs/01_language_model/05_packed_forward.ipynb #4525e876
+def _plain_gemma2(config):
+    "Whether a configuration is a Gemma-2 with plain (eager) attention, which its soft cap needs."
+    return (
+        config.model_type == 'gemma2'
+        and config._attn_implementation == 'eager'
+        and not getattr(config, 'use_bidirectional_attention', False)
+        and set(config.layer_types) <= {'sliding_attention', 'full_attention'}
+    )
+
 # %% ../../nbs/01_language_model/05_packed_forward.ipynb #59cb4c01
 def can_pack(
     model,  # from `load_model`
 ) -> bool:
     """Whether `run_blocks` gives what the model gives: a Gemma-2 with plain ("eager") attention,
-    which its soft cap needs, and without hooks on its blocks."""
-    config = model.config
-    return (
-        config.model_type == 'gemma2'
-        and config._attn_implementation == 'eager'
-        and not getattr(config, 'use_bidirectional_attention', False)
-        and not any(_has_foreign_hooks(block) for block in layers(model))
-    )
+    which its soft cap needs, in evaluation mode, and without hooks in its blocks."""
+    if not _plain_gemma2(model.config) or model.training:
+        return False
+    skipped = [model.get_input_embeddings()]
+    for block in layers(model):
+        skipped += block.modules()
+    return not any(_has_foreign_hooks(module) for module in skipped)
 
 # %% ../../nbs/01_language_model/05_packed_forward.ipynb #ff49531b
 @dataclass(frozen=True)
@@ -286,7 +295,7 @@ def run_blocks(
     only_last: bool = False,  # return only the last token of each prompt
 ) -> tuple:  # residual stream `(tokens, d_model)`; (keys, values) a block, `(batch, seq, …)`
     "Blocks `first` to `last` on the tokens from `start` on. Tokens are packed prompt by prompt."
-    base = getattr(model, model.base_model_prefix)
+    base = model.base_model
     blocks = list(layers(model))[first : last + 1]
     layout = _layout(base, h, mask, start)
     x = h[layout.prompt, layout.position]
@@ -309,8 +318,8 @@ def packed_stream(
     layer: int,  # after which block, from 0
 ) -> torch.Tensor:  # `(tokens, d_model)`: the real tokens, prompt by prompt
     "The residual stream after block `layer`, of real tokens only. `SIBError` for a wrong layer."
-    check_layer(model, layer)
-    base = getattr(model, model.base_model_prefix)
+    layer = check_layer(model, layer)
+    base = model.base_model
     batch, seq = input_ids.shape
     # few enough tokens for the processor's cache
     n_rows = max(1, 1024 // seq) if input_ids.device.type == 'cpu' else batch

@@ -23,19 +23,22 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
+from transformers.pytorch_utils import Conv1D
 
 from ..core import SIBError, load_json, save_json, versions
+from ..integrity import content_key, model_key
 from sib_nb.language_model.data import (
     DOCS,
-    FORGET_DOMAIN,
     LETTERS,
     UNTRAINED,
     WORDINGS,
+    clean_questions,
     fill_template,
     load_entities,
     load_mcq,
     mcq_prompt,
     mcq_prompts,
+    prompt_style,
 )
 from ..language_model.model import answer_logprobs
 from sib_nb.language_model.multiple_choice import (
@@ -52,8 +55,22 @@ from sib_nb.language_model.multiple_choice import (
 from ..language_model.packed_forward import fast_products
 from .baselines import finetune, sequence_logprobs
 from .feature_groups import FeatureStatistics
-from .interventions import Guard, Intervention, apply_intervention
-from .score import hook_layer
+from sib_nb.unlearning.interventions import (
+    Guard,
+    Intervention,
+    apply_intervention,
+    check_intervention,
+)
+from .score import check_sae, reaches
+from sib_nb.validation import (
+    check_choice,
+    check_count,
+    check_indices,
+    check_labels,
+    check_number,
+    check_tensor,
+    check_texts,
+)
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #34141d5d
 @dataclass(frozen=True)
@@ -63,9 +80,10 @@ class Material:
     forget: list  # held-out questions of the forget domain
     retain: list  # held-out questions of the other domains
     examples: dict  # 'forget' and 'retain': calibration questions, shown with their answers
+    domains: tuple  # subjects of the forget questions
     never_known: list  # questions about never-known forget entities, of their held-out half
     documents: list  # `(ids, labels)`: documents about held-out retain entities
-    entities: dict  # `(domain, name)` → entity, from `load_entities`
+    entities: dict  # `(domain, name)` → entity, from `load_entities`; empty for own questions
     heldout: float  # fraction of entities held out
     split_seed: int  # of the split by entity
     n_few: int  # number of questions of each side in attacks with long or repeated prompts
@@ -75,7 +93,15 @@ class Material:
 @patch
 def key(self: Material) -> dict:
     "What a table of results depends on, for result files."
+    contents = dict(
+        forget=self.forget,
+        retain=self.retain,
+        examples=self.examples,
+        never_known=self.never_known,
+        documents=self.documents,
+    )
     return dict(
+        contents=content_key(**contents),
         n_forget=len(self.forget),
         n_retain=len(self.retain),
         n_never=len(self.never_known),
@@ -95,6 +121,7 @@ def _split_by_entity(rows, heldout, split_seed):
 # %% ../../nbs/05_unlearning/07_audit.ipynb #f0c8105b
 def _split_side(rows, side, heldout, split_seed):
     "The same for one side; an empty half is a `SIBError`."
+    rows = clean_questions(rows, f'{side} questions')
     calibration, held_out = _split_by_entity(rows, heldout, split_seed)
     if not calibration or not held_out:
         raise SIBError(
@@ -104,11 +131,27 @@ def _split_side(rows, side, heldout, split_seed):
     return calibration, held_out
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #0a361400
-def _never_known_questions(heldout, split_seed):
-    "Questions about never-known forget entities of the held-out half, in trained wordings."
-    rows = load_mcq(FORGET_DOMAIN).to_list()
-    rows = [row for row in rows if not row['known'] and row['wording'] != UNTRAINED]
-    return _split_by_entity(rows, heldout, split_seed)[1]
+def _trained_wordings(domains):
+    "All embedded questions about some domains in the wordings of training."
+    rows = []
+    for domain in domains:
+        rows += [row for row in load_mcq(domain).to_list() if row['wording'] != UNTRAINED]
+    return rows
+
+
+def _never_known_questions(domains, heldout, split_seed):
+    "Questions about never-known entities of the held-out half, in trained wordings."
+    rows = [row for row in _trained_wordings(domains) if not row['known']]
+    return _split_by_entity(rows, heldout, split_seed)[1] if rows else []
+
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a2a61a8a
+def _embedded_entities(rows):
+    "`(domain, name)` → entity, if all questions are the embedded benchmark's; otherwise empty."
+    entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
+    for row in rows:
+        if row.get('kind') not in WORDINGS or (row['subject'], row.get('entity')) not in entities:
+            return {}
+    return entities
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #4c0b0419
 def _texts_about(entities, keys):
@@ -118,6 +161,14 @@ def _texts_about(entities, keys):
         if f'{entity["domain"]}/{entity["name"]}' in keys:
             texts += [fill_template(template, entity) for template in DOCS]
     return texts
+
+# %% ../../nbs/05_unlearning/07_audit.ipynb #cc017e26
+def _check_material(n, n_few, n_docs, heldout, split_seed, seed):
+    "Raise `SIBError` for options of `material` that make no sense."
+    counts = dict(n=(n, 1), n_few=(n_few, 1), n_docs=(n_docs, 0), seed=(seed, 0))
+    for name, (value, minimum) in (counts | dict(split_seed=(split_seed, 0))).items():
+        check_count(value, name, minimum)
+    check_number(heldout, 'heldout', above=0, below=1)
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #3a2d854d
 def material(
@@ -130,13 +181,19 @@ def material(
     heldout: float = 0.5,  # fraction of entities held out
     split_seed: int = 0,  # of the split by entity
     seed: int = 0,  # of the draw
+    texts=None,  # retain documents for the loss; None: those about held-out entities, if embedded
 ) -> Material:
-    "Material from the embedded benchmark. A half without questions is a `SIBError`."
+    "Questions and documents for an audit. A half without questions is a `SIBError`."
+    _check_material(n, n_few, n_docs, heldout, split_seed, seed)
     split = (heldout, split_seed)
     shown_forget, asked_forget = _split_side(forget, 'forget', *split)
     shown_retain, asked_retain = _split_side(retain, 'retain', *split)
-    entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
-    texts = _texts_about(entities.values(), set(entity_keys(asked_retain)))
+    domains = tuple(sorted({row['subject'] for row in asked_forget}))
+    entities = _embedded_entities(shown_forget + asked_forget + shown_retain + asked_retain)
+    never_known = _never_known_questions(domains, *split) if entities else []
+    if texts is None:
+        texts = _texts_about(entities.values(), set(entity_keys(asked_retain)))
+    texts = check_texts(texts, 'texts')
     generator = random.Random(seed)
 
     def draw(rows, number):
@@ -146,7 +203,8 @@ def material(
         forget=draw(asked_forget, n),
         retain=draw(asked_retain, n),
         examples=dict(forget=shown_forget, retain=shown_retain),
-        never_known=draw(_never_known_questions(*split), n_few),
+        domains=domains,
+        never_known=draw(never_known, n_few),
         documents=training_sequences(tokenizer, draw(texts, n_docs)),
         entities=entities,
         heldout=heldout,
@@ -163,6 +221,15 @@ class Answers(NamedTuple):
     answer: np.ndarray  # index of the right option, `(n,)`
     entity: np.ndarray  # what the question is about: the unit of resampling, `(n,)`
 
+# %% ../../nbs/05_unlearning/07_audit.ipynb #eb60411d
+def _checked_answers(logp, answer):
+    "Log-probabilities and right options as arrays; NaN, no question or no such option is refused."
+    logp = check_tensor(logp, 'logp', (None, None), 'float', finite=False)
+    if not logp.numel() or logp.isnan().any() or (logp.amax(1) == -math.inf).any():
+        raise SIBError('logp is empty, holds NaN, or rules out every option of a question')
+    answer = check_labels(answer, 'answer', *logp.shape)
+    return logp.numpy(), answer.numpy()
+
 # %% ../../nbs/05_unlearning/07_audit.ipynb #13885d97
 def calibration_error(
     logp,  # log-probability of each option, up to a constant, `(n, 4)`
@@ -170,6 +237,8 @@ def calibration_error(
     n_bins: int = 10,  # of equal width in the probability
 ) -> float:  # from 0 (calibrated) to 1
     "Expected calibration error of the most likely option (Guo et al. 2017, arXiv 1706.04599)."
+    n_bins = check_count(n_bins, 'n_bins', 1)
+    logp, answer = _checked_answers(logp, answer)
     probability = np.exp(logp - logp.max(1, keepdims=True))
     probability /= probability.sum(1, keepdims=True)
     confidence = probability.max(1)
@@ -189,8 +258,10 @@ def summarise_answers(
 ) -> dict:  # side, side_low, side_high, side_ece, side_entropy
     """Accuracy with its 95 % interval, calibration error, and entropy of the chosen options
     (1: evenly spread)."""
-    chosen = answers.logp.argmax(1)
-    is_right = chosen == answers.answer
+    n_boot = check_count(n_boot, 'n_boot', 1)
+    logp, right = _checked_answers(answers.logp, answers.answer)
+    chosen = logp.argmax(1)
+    is_right = chosen == right
     low, high = bootstrap_interval(is_right, answers.entity, n_boot)
     return {
         side: float(is_right.mean()),
@@ -199,6 +270,11 @@ def summarise_answers(
         f'{side}_ece': calibration_error(answers.logp, answers.answer),
         f'{side}_entropy': float(letter_entropy(chosen)),
     }
+
+# %% ../../nbs/05_unlearning/07_audit.ipynb #97293b5c
+def _language_model(evaluated):
+    "The model itself, without an edit."
+    return evaluated.model if isinstance(evaluated, Hooked) else evaluated
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #af75bc42
 def ask_prompts(
@@ -219,7 +295,8 @@ def ask_questions(
     material=None,  # not used
 ) -> Answers:
     "Answers to the questions as they are."
-    return ask_prompts(evaluated, *mcq_prompts(rows), rows)
+    style = prompt_style(_language_model(evaluated).tokenizer)
+    return ask_prompts(evaluated, *mcq_prompts(rows, style=style), rows)
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #1d0cf215
 def document_loss(
@@ -228,6 +305,9 @@ def document_loss(
     batch_size: int = 64,  # sequences
 ) -> float:  # nats a token
     "Mean cross-entropy of documents."
+    batch_size = check_count(batch_size, 'batch_size', 1)
+    if not len(sequences):
+        raise SIBError('there is no document whose loss could be measured')
     total = 0
     n_tokens = 0
     with active_model(evaluated) as model, torch.no_grad():
@@ -250,6 +330,16 @@ NEW_WORDINGS = dict(
     ),
 )
 
+# %% ../../nbs/05_unlearning/07_audit.ipynb #72b0158d
+def _entity_of(row, entities):
+    "The entity of a question; `SIBError` for a question of another benchmark."
+    entity = entities.get((row['subject'], row.get('entity')))
+    if entity is None or row.get('kind') not in WORDINGS:
+        raise SIBError(
+            f'{row["question"][:40]!r} is about no embedded entity; it cannot be reworded'
+        )
+    return entity
+
 # %% ../../nbs/05_unlearning/07_audit.ipynb #ee5e11b4
 def reword(
     rows,  # questions
@@ -259,7 +349,7 @@ def reword(
     "The same questions in other words."
     reworded = []
     for row in rows:
-        entity = entities[row['subject'], row['entity']]
+        entity = _entity_of(row, entities)
         for template in wordings[row['kind']]:
             reworded.append(dict(row, question=fill_template(template, entity)))
     return reworded
@@ -270,7 +360,9 @@ def untrained_wording(
     rows,  # questions
     material: Material,
 ) -> Answers:
-    "Answers in the wording that was kept out of training."
+    "Answers in the wording that was kept out of training; None without embedded entities."
+    if not material.entities:
+        return None
     return ask_questions(evaluated, reword(rows, material.entities, UNTRAINED_WORDINGS))
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #38b0dc77
@@ -279,7 +371,9 @@ def new_wordings(
     rows,  # questions
     material: Material,
 ) -> Answers:
-    "Answers in two new wordings of each question."
+    "Answers in two new wordings of each question; None without embedded entities."
+    if not material.entities:
+        return None
     return ask_questions(evaluated, reword(rows, material.entities, NEW_WORDINGS))
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #c26adc7a
@@ -296,6 +390,9 @@ def few_shot(
     seed: int = 0,  # of the draw
 ) -> list:  # prompts
     "Each question after `k` random solved examples."
+    k = check_count(k, 'k')
+    if len(examples) < k:
+        raise SIBError(f'there are {len(examples)} questions to show, not {k}; show fewer')
     prompts = []
     for number, row in enumerate(rows):
         heading, question = _plain_prompt(row)
@@ -312,6 +409,8 @@ def with_examples(
     k: int,  # number of examples before each question
 ):  # a way of asking
     "Ask after solved examples; with any, only the first `n_few` questions."
+    check_choice(side, 'side', ('forget', 'retain'))
+    check_count(k, 'k')
 
     def ask(evaluated, rows, material):
         if k:
@@ -324,6 +423,12 @@ def with_examples(
 # %% ../../nbs/05_unlearning/07_audit.ipynb #e8991faa
 CYCLIC_ORDERS = [(0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2)]
 
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a52c67f8
+def _check_orders(orders):
+    "Raise `SIBError` unless every order has each of the four options once."
+    if not len(orders) or any(sorted(order) != [0, 1, 2, 3] for order in orders):
+        raise SIBError(f'orders={orders!r}; each must have 0, 1, 2 and 3 once')
+
 # %% ../../nbs/05_unlearning/07_audit.ipynb #aab53491
 def ask_in_orders(
     evaluated,  # a model or a `Hooked`
@@ -331,7 +436,9 @@ def ask_in_orders(
     orders=CYCLIC_ORDERS,  # as in `mcq_prompts`
 ) -> Answers:  # question by question, a row for each order
     "Every question in several orders of its options."
-    prompts, answers = mcq_prompts(rows, orders)
+    _check_orders(orders)
+    style = prompt_style(_language_model(evaluated).tokenizer)
+    prompts, answers = mcq_prompts(rows, orders, style)
     repeated = [row for row in rows for _ in orders]
     return ask_prompts(evaluated, prompts, answers, repeated)
 
@@ -341,7 +448,11 @@ def vote(
     orders=CYCLIC_ORDERS,  # the same orders
 ) -> Answers:  # a row for each question; options in the question's order
     "The option that most orders chose; among equals the one with the higher mean probability."
-    probability = np.exp(answers.logp - answers.logp.max(1, keepdims=True))
+    _check_orders(orders)
+    logp, _ = _checked_answers(answers.logp, answers.answer)
+    if len(logp) % len(orders):
+        raise SIBError(f'{len(logp)} answers are not {len(orders)} for each question')
+    probability = np.exp(logp - logp.max(1, keepdims=True))
     probability = probability / probability.sum(1, keepdims=True)
     by_order = probability.reshape(-1, len(orders), 4)
     by_option = []
@@ -391,7 +502,7 @@ def cloze_sequences(
     beginnings = []
     sentences = []
     for row in rows:
-        entity = entities[row['subject'], row['entity']]
+        entity = _entity_of(row, entities)
         start = fill_template(starts[row['kind']], entity).rstrip()
         beginnings += [start] * 4
         sentences += [start + ' ' + choice for choice in row['choices']]
@@ -421,7 +532,9 @@ def cloze(
     material: Material,
     starts=CLOZE,  # for each kind of question a template
 ) -> Answers:
-    "Answers by sentence completion."
+    "Answers by sentence completion; None without embedded entities."
+    if not material.entities:
+        return None
     with active_model(evaluated) as model, torch.no_grad(), fast_products():
         sequences = cloze_sequences(model.tokenizer, rows, material.entities, starts)
         means = _mean_logprobs(model, sequences)
@@ -441,8 +554,8 @@ class SAEEdit:
         intervention: Intervention,
         part: str = 'edit',  # one of `PARTS`
     ):
-        if part not in PARTS:
-            raise SIBError(f'part {part!r}; choose from {", ".join(PARTS)}')
+        check_choice(part, 'part', PARTS)
+        check_intervention(intervention, sae)
         self.sae = sae
         self.intervention = intervention
         self.part = part
@@ -493,13 +606,15 @@ def edited(
     part: str = 'edit',  # one of `PARTS`
 ) -> Hooked:
     "A model with an intervention on the latents of an SAE."
-    return Hooked(model, hook_layer(sae), SAEEdit(sae, intervention, part))
+    layer = check_sae(sae, _language_model(model))
+    return Hooked(model, layer, SAEEdit(sae, intervention, part))
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #7cb7f6c6
 def with_part(
     part: str,  # one of `PARTS`
 ):  # a change, see `Attack`
     "The same intervention with other parts; None for a model that no SAE edits."
+    check_choice(part, 'part', PARTS)
 
     def change(evaluated, material, seed=0):
         edit = getattr(evaluated, 'edit', None)
@@ -508,11 +623,6 @@ def with_part(
         return edited(evaluated.model, edit.sae, edit.intervention, part)
 
     return change
-
-# %% ../../nbs/05_unlearning/07_audit.ipynb #97293b5c
-def _language_model(evaluated):
-    "The model itself, without an edit."
-    return evaluated.model if isinstance(evaluated, Hooked) else evaluated
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #6ab82f21
 def _copy(evaluated):
@@ -529,14 +639,16 @@ def round_weights(
     bits: int = 8,  # for each weight
 ):  # a model or a `Hooked`
     "The evaluated model with rounded weights."
+    bits = check_count(bits, 'bits', 2, 24)
     new = _copy(evaluated)
     rounded = set()
     for module in _language_model(new).modules():
-        is_matrix = isinstance(module, (torch.nn.Linear, torch.nn.Embedding))
+        is_matrix = isinstance(module, (torch.nn.Linear, torch.nn.Embedding, Conv1D))
         if not is_matrix or id(module.weight) in rounded:
             continue
         rounded.add(id(module.weight))
-        largest = module.weight.abs().amax(1, keepdim=True)
+        inputs = 0 if isinstance(module, Conv1D) else 1  # GPT-2 stores matrices transposed
+        largest = module.weight.abs().amax(inputs, keepdim=True)
         step = (largest / (2 ** (bits - 1) - 1)).clamp(min=1e-12)
         module.weight.copy_((module.weight / step).round() * step)
     return new
@@ -546,7 +658,7 @@ def _calibration_entities(material, known):
     "Forget entities of the calibration half."
     entities = []
     for entity in material.entities.values():
-        if entity['domain'] == FORGET_DOMAIN and entity['known'] == known:
+        if entity['domain'] in material.domains and entity['known'] == known:
             entities.append(entity)
     keys = [f'{entity["domain"]}/{entity["name"]}' for entity in entities]
     is_held_out = heldout_mask(keys, material.heldout, material.split_seed)
@@ -561,6 +673,7 @@ def relearning_data(
     seed: int = 0,  # of the draw
 ) -> list:  # two lists of `(ids, labels)`: documents, questions
     "Fine-tuning data about random calibration entities of the forget domain."
+    n = check_count(n, 'n', 1)
     entities = _calibration_entities(material, known)
     if len(entities) < n:
         raise SIBError(
@@ -568,11 +681,9 @@ def relearning_data(
             'ask for fewer'
         )
     drawn = random.Random(seed).sample(entities, n)
-    names = {entity['name'] for entity in drawn}
-    questions = []
-    for row in load_mcq(FORGET_DOMAIN).to_list():
-        if row['entity'] in names and row['wording'] != UNTRAINED:
-            questions.append(row)
+    drawn_keys = {(entity['domain'], entity['name']) for entity in drawn}
+    questions = _trained_wordings(material.domains)
+    questions = [row for row in questions if (row['subject'], row['entity']) in drawn_keys]
     texts = [fill_template(template, entity) for entity in drawn for template in DOCS]
     return [training_sequences(tokenizer, texts), training_sequences(tokenizer, mcq=questions)]
 
@@ -609,9 +720,12 @@ def relearning(
     known: bool = True,  # entities that the original model knows, or never-known ones
     **options,  # of `relearn`
 ):  # a change, see `Attack`
-    "Fine-tuning on facts about `n` entities."
+    "Fine-tuning on facts about `n` entities; does not apply without embedded entities."
+    check_count(n, 'n', 1)
 
     def change(evaluated, material, seed=0):
+        if not material.entities:
+            return None
         tokenizer = _language_model(evaluated).tokenizer
         data = relearning_data(tokenizer, material, n, known, seed)
         return relearn(evaluated, data, seed=seed, **options)
@@ -647,12 +761,14 @@ ATTACKS = {
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #df1fee05
 def _side_effects(evaluated, material):
-    "Accuracy on never-known questions, and the loss of documents."
-    answers = ask_questions(evaluated, material.never_known)
-    accuracy = summarise_answers(answers, 'never', 1)['never']
+    "Accuracy on never-known questions, and the loss of documents; None where there are none."
+    accuracy = loss = None
+    if material.never_known:
+        answers = ask_questions(evaluated, material.never_known)
+        accuracy = summarise_answers(answers, 'never', 1)['never']
     tokenizer = _language_model(evaluated).tokenizer
-    loss = None  # losses over other tokens cannot be compared
-    if tokenizer.get_vocab() == material.vocabulary:
+    # losses over other tokens cannot be compared
+    if material.documents and tokenizer.get_vocab() == material.vocabulary:
         loss = document_loss(evaluated, material.documents)
     return dict(never=accuracy, loss=loss)
 
@@ -673,6 +789,8 @@ def run_attack(
     row = {}
     for side in ('forget', 'retain'):
         answers = attack.ask(evaluated, getattr(material, side), material)
+        if answers is None:
+            return {}
         row |= summarise_answers(answers, side, n_boot)
     if attack.change or attack.ask is ask_questions:
         row |= _side_effects(evaluated, material)
@@ -685,11 +803,11 @@ def attack_status(
     base: dict,  # of the original model under that attack
 ) -> str:
     "Outcome of an attack: 'nothing taken', 'broken', 'recovers' or 'holds'."
-    if none['forget_high'] >= base['forget_low']:
+    if reaches(none['forget_high'], base['forget_low']):
         return 'nothing taken'
-    if row['retain'] < 0.8 * base['retain']:
+    if not reaches(row['retain'], 0.8 * base['retain']):
         return 'broken'
-    return 'recovers' if row['forget_low'] > none['forget_high'] else 'holds'
+    return 'holds' if reaches(none['forget_high'], row['forget_low']) else 'recovers'
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #fe39d1cb
 def _compared(row, none, base, loss):
@@ -701,10 +819,11 @@ def _compared(row, none, base, loss):
     if taken > 0 and row['attack'] != 'none' and status != 'nothing taken':
         recovered = (row['forget'] - none['forget']) / taken
     own_loss = row.get('loss', none['loss'])
+    never = row.get('never', none['never'])
     return dict(
         row,
-        loss_added=math.nan if own_loss is None else own_loss - loss,
-        never=row.get('never', none['never']),
+        loss_added=math.nan if None in (own_loss, loss) else own_loss - loss,
+        never=math.nan if never is None else never,
         status='' if is_reference else status,
         recovered=recovered,
     )
@@ -730,13 +849,17 @@ def attack_table(
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #705db967
 def _stored_rows(file, key):
-    "Rows in a file; a file made with other material is a `SIBError`."
+    "Rows in a file; a file made with other material or another original is a `SIBError`."
     if not file or not Path(file).exists():
         return []
     stored = load_json(file)
-    if stored['material'] != key:
+    made_with = stored.get('material') if isinstance(stored, dict) else None
+    if not isinstance(made_with, dict) or not isinstance(stored.get('rows'), list):
+        raise SIBError(f'{file} holds no attacks; delete it or choose another file')
+    other = [name for name, value in key.items() if made_with.get(name) != value]
+    if other:
         raise SIBError(
-            f'{file} was made with other material ({stored["material"]}); '
+            f'{file} was made with other material or another original ({", ".join(other)}); '
             'delete it or choose another file'
         )
     return stored['rows']
@@ -761,8 +884,15 @@ def attack_battery(
     n_boot: int = 1000,  # resamples for the intervals
     progress: bool = True,  # print a line for each attack
 ) -> pd.DataFrame:  # from `attack_table`, of everything in the file
-    "Every attack on every model. A file made with other material is a `SIBError`."
+    """Every attack on every model. In a file, models and attacks are known by their names. A file
+    made with other material or another original is a `SIBError`."""
+    if not isinstance(material, Material):
+        raise SIBError(f'material is {type(material).__name__}; pass what `material` returns')
+    check_count(seed, 'seed')
+    check_count(n_boot, 'n_boot', 1)
     key = dict(material.key(), seed=seed, n_boot=n_boot)
+    if file:
+        key['original'] = model_key(original, original.tokenizer)
     rows = _stored_rows(file, key)
     done = {(row['evaluated'], row['attack']) for row in rows}
     model_name = getattr(original, 'name', '')
@@ -890,13 +1020,30 @@ def _latents(record, n_latents):
     method = record['method']
     if not record['features']:
         raise SIBError(f'{method}: no setting was admissible, so there is nothing to make again')
-    latents = tuple(map(int, record['features'].split()))
+    try:
+        latents = list(map(int, record['features'].split()))
+    except (ValueError, AttributeError):
+        raise SIBError(f'{method}: its features are no list of numbers; is it damaged?') from None
     if max(latents) >= n_latents:
         raise SIBError(
             f'{method} uses feature {max(latents)}, this SAE has {n_latents}; '
             'is it the SAE of that result?'
         )
-    return latents
+    return tuple(check_indices(latents, 'features', n_latents).tolist())
+
+# %% ../../nbs/05_unlearning/07_audit.ipynb #6d725f5f
+_RECORD = (  # what a record of an intervention has
+    'method',
+    'kind',
+    'features',
+    'strength',
+    'where',
+    'rank',
+    'units',
+    'guard',
+    'percentile',
+    'threshold',
+)
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #7ecc67ba
 def rebuild(
@@ -905,6 +1052,9 @@ def rebuild(
 ) -> Intervention:
     """The intervention of a record. `SIBError` if no setting was admissible, or if the SAE is
     another one."""
+    missing = [name for name in _RECORD if name not in record]
+    if missing:
+        raise SIBError(f'the record of an intervention lacks {missing[0]}; is it damaged?')
     latents = _latents(record, len(statistics.scale))
     unit = tuple(statistics.scale[list(latents)]) if record['units'] == 'scale' else ()
     guard = None

@@ -16,8 +16,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..core import SIBError, load_json, save_json, versions
-from ..language_model.data import FORGET_DOMAIN, mcq_prompts
-from ..language_model.model import answer_logprobs
+from ..integrity import content_key, model_key
+from ..language_model.data import clean_questions, mcq_prompts, prompt_style
+from ..language_model.domains import find_domains
+from ..language_model.model import answer_logprobs, check_layer
 from sib_nb.language_model.multiple_choice import (
     Hooked,
     active_model,
@@ -34,7 +36,8 @@ from sib_nb.unlearning.baselines import (
     npo,
     rmu,
 )
-from .score import status_of
+from .score import reaches, status_of
+from ..validation import check_choice, check_count, check_number
 
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #2df0c166
 @dataclass(frozen=True)
@@ -47,7 +50,15 @@ class EvaluationSplit:
     split_seed: int = 0  # of the split by entity
     gate: float = 0.99  # lowest admissible accuracy on calibration retain questions
     min_entropy: float = 0.0  # lowest admissible letter entropy on calibration forget questions
-    style: str = 'chat'  # prompt style, see `mcq_prompt`
+    style: str = 'auto'  # of the prompts, see `prompt_style`
+
+    def __post_init__(self):
+        for side in ('forget', 'retain'):
+            object.__setattr__(self, side, clean_questions(getattr(self, side), f'{side} questions'))
+        check_number(self.heldout, 'heldout', above=0, below=1)
+        check_count(self.split_seed, 'split_seed')
+        check_number(self.gate, 'gate', minimum=0)
+        check_number(self.min_entropy, 'min_entropy', minimum=0)
 
     def rows(
         self,
@@ -55,6 +66,8 @@ class EvaluationSplit:
         part: str,  # 'cal' or 'held'
     ) -> list:
         "Questions of one side and one half. A half without questions is a `SIBError`."
+        check_choice(side, 'side', ('forget', 'retain'))
+        check_choice(part, 'part', ('cal', 'held'))
         rows = getattr(self, side)
         is_held = heldout_mask(entity_keys(rows), self.heldout, self.split_seed)
         if is_held.all() or not is_held.any():
@@ -73,11 +86,11 @@ class EvaluationSplit:
 def letters(
     evaluated,  # a model or a `Hooked`
     rows,  # questions
-    style: str = 'chat',  # prompt style, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
 ) -> np.ndarray:  # answers 0..3, `(n,)`
     "The letter that is answered to each question."
-    prompts = mcq_prompts(rows, style=style)[0]
     with active_model(evaluated) as model:
+        prompts = mcq_prompts(rows, style=prompt_style(model.tokenizer, style))[0]
         return answer_logprobs(model, prompts).argmax(1).numpy()
 
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #e0a4876d
@@ -101,6 +114,11 @@ def evaluate_on_split(
                 found[f'{side}_interval'] = interval
     return found
 
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #a411adff
+def _is_missing(value):
+    "Whether a cell of a table is empty; a list or a tuple is not."
+    return value is None or (np.ndim(value) == 0 and pd.isna(value))
+
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #ca3dac43
 @dataclass
 class BaselineResult:
@@ -119,7 +137,7 @@ class BaselineResult:
         "For `save_json`."
         rows = []
         for row in self.table.to_dict('records'):
-            rows.append({name: value for name, value in row.items() if not pd.isna(value)})
+            rows.append({name: value for name, value in row.items() if not _is_missing(value)})
         return dict(
             name=self.name,
             setting=self.setting,
@@ -152,7 +170,7 @@ def _try_setting(make, setting, split):
         found = evaluate_on_split(evaluated, split, ['cal'])
     except SIBError as error:
         return dict(setting, error=str(error), admissible=False), None
-    keeps = found['retain_cal'] >= split.gate
+    keeps = reaches(found['retain_cal'], split.gate)
     admissible = keeps and found['entropy_cal'] >= split.min_entropy
     return dict(setting, **found, admissible=admissible), evaluated
 
@@ -167,11 +185,16 @@ def sweep_baseline(
     **config,  # noted in the result
 ) -> BaselineResult:
     "Try every setting, choose on calibration questions, score on held-out ones."
+    grid = list(grid)
+    if not grid:
+        raise SIBError(f'{name}: there is no setting to try; pass a list of dictionaries')
+    for side, part in itertools.product(('forget', 'retain'), ('cal', 'held')):
+        split.rows(side, part)  # an empty half is found before the work
     rows = []
     lowest = np.inf
     chosen = None
     evaluated = model
-    for setting in tqdm(list(grid), desc=name, disable=not progress):
+    for setting in tqdm(grid, desc=name, disable=not progress):
         row, tried = _try_setting(make, setting, split)
         rows.append(row)
         if row['admissible'] and row['forget_cal'] < lowest:
@@ -225,8 +248,8 @@ def baseline_maker(
     progress: bool = False,
 ):  # `make(**setting)` → a model or a `Hooked`
     "One of the baselines as a function of its setting."
-    if name not in GRIDS:
-        raise SIBError(f'no baseline is called {name!r}; choose from {", ".join(GRIDS)}')
+    check_choice(name, 'baseline', GRIDS)
+    check_count(seed, 'seed')
     if name == 'difference in means':
         return _mean_maker(model, data, seed)
     method = {'RMU': rmu, 'gradient difference': gradient_difference, 'NPO': npo}[name]
@@ -248,17 +271,57 @@ STUDY = (  # name and seed of every sweep of the study
     ('RMU', 4),
 )
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8f23ca6a
-def _stored_sweeps(file, split):
-    "What a file holds; a file made with another split is a `SIBError`."
-    key = dict(split.rule(), questions=[len(split.forget), len(split.retain)])
-    stored = load_json(file) if file.exists() else dict(split=key, results=[])
-    if stored['split'] != key:
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8d1c0b4e
+def _packed(sequences):
+    "Sequences `(ids, labels)` as three arrays, which are read faster than lists."
+    lengths = np.array([len(ids) for ids, _ in sequences], np.int64)
+    ids = np.fromiter(itertools.chain.from_iterable(ids for ids, _ in sequences), np.int64)
+    labels = np.fromiter(itertools.chain.from_iterable(row for _, row in sequences), np.int64)
+    return lengths, ids, labels
+
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8b3f8b70
+def _sweep_parts(model, data, split):
+    "What all sweeps of a file depend on: SHA-256 of each part, and the rule of choice."
+    return dict(
+        split.rule(),
+        style=split.style,
+        model=model_key(model, model.tokenizer),
+        data=content_key(forget=_packed(data.forget), retain=_packed(data.retain)),
+        questions=content_key(forget=split.forget, retain=split.retain),
+    )
+
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #dead5a44
+def _stored_sweeps(file, parts):
+    "What a file holds; a file made with something else is a `SIBError` that names it."
+    stored = load_json(file) if file.exists() else dict(split=parts, results=[])
+    made_with = stored.get('split') if isinstance(stored, dict) else None
+    if not isinstance(made_with, dict) or not isinstance(stored.get('results'), list):
+        raise SIBError(f'{file} holds no sweeps; delete it or choose another file')
+    other = [name for name, value in parts.items() if made_with.get(name) != value]
+    if other:
         raise SIBError(
-            f'{file} was made with another split ({stored["split"]}); '
+            f'{file} was made with other values of {", ".join(other)}; '
             'delete it or choose another file'
         )
     return stored
+
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #57ada0e9
+def _check_grid_key(file, row, key):
+    "Raise `SIBError` if a stored sweep tried other settings."
+    if row['config'].get('grid') != key:
+        raise SIBError(
+            f'{file} holds {row["name"]} with other settings; delete it or choose another file'
+        )
+
+
+def _check_jobs(model, jobs, grids):
+    "Raise `SIBError` for a job that cannot run: its name, seed, settings or layers."
+    for name, seed in jobs:
+        check_choice(name, 'baseline', grids)
+        check_count(seed, 'seed')
+        for setting in grids[name]:
+            if 'layer' in setting:
+                check_layer(model, setting['layer'])
 
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #45143abd
 def sweep_all(
@@ -270,16 +333,21 @@ def sweep_all(
     grids=None,  # default: `GRIDS`
     progress: bool = True,
 ) -> list:  # of `BaselineResult.to_dict()`
-    "Sweep baselines into a file. Errors: `SIBError` if the file was made with another split."
+    """Sweep baselines into a file. Errors: `SIBError` before any work, also if the file was made
+    with another model, split, data or grid."""
     file = Path(file)
-    stored = _stored_sweeps(file, split)
-    done = {(row['name'], row['config']['seed']) for row in stored['results']}
+    grids = GRIDS if grids is None else grids
+    _check_jobs(model, jobs, grids)
+    stored = _stored_sweeps(file, _sweep_parts(model, data, split))
+    done = {(row['name'], row['config']['seed']): row for row in stored['results']}
     for name, seed in jobs:
+        grid = grids[name]
+        key = content_key(grid=grid)
         if (name, seed) in done:
+            _check_grid_key(file, done[name, seed], key)
             continue
         make = baseline_maker(name, model, data, seed)
-        grid = (grids or GRIDS)[name]
-        result = sweep_baseline(name, model, make, grid, split, progress, seed=seed)
+        result = sweep_baseline(name, model, make, grid, split, progress, seed=seed, grid=key)
         stored['results'].append(result.to_dict())
         save_json(file, dict(stored, model=model.name, versions=versions()))
     return stored['results']
@@ -351,21 +419,22 @@ def plot_baselines(
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #5afae9cc
 def without_domain(
     ents: list,  # from `load_entities`
-    domain: str = FORGET_DOMAIN,
-) -> list:  # the same, with that domain unknown
-    "Entities for a model that is trained without one domain."
-    if not any(entity['domain'] == domain for entity in ents):
-        raise SIBError(f'no entity belongs to the domain {domain!r}')
+    domains,  # a domain's name, or an object of `find_domains`
+) -> list:  # the same, with the domains to be forgotten unknown
+    "Entities for a model that is trained without a domain."
+    without = find_domains(domains).forget
+    if not any(entity['domain'] in without for entity in ents):
+        raise SIBError(f'no entity belongs to the domain {", ".join(without)}')
     kept = []
     for entity in ents:
-        is_known = entity['known'] and entity['domain'] != domain
+        is_known = entity['known'] and entity['domain'] not in without
         kept.append(dict(entity, known=is_known))
     return kept
 
 # %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #3c77d819
 def train_without(
     out,  # folder of the model; an interrupted build goes on from its checkpoint
-    domain: str = FORGET_DOMAIN,
+    domains,  # what it never learns: a domain's name, or an object of `find_domains`
     cfg=None,  # a `MiniGemmaConfig`; default: that of the embedded model
     ents: list = None,  # default: `load_entities()`
     progress: bool = True,
@@ -376,6 +445,6 @@ def train_without(
     from sib_nb.language_model.minigemma import MiniGemmaConfig, train_minigemma
     from sib_nb.language_model.model import load_model
 
-    entities = without_domain(load_entities() if ents is None else ents, domain)
+    entities = without_domain(load_entities() if ents is None else ents, domains)
     train_minigemma(out, entities, cfg or MiniGemmaConfig(), progress=progress, **kw)
     return load_model(out)

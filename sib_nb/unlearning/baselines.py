@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from ..core import SIBError
 from ..language_model.activations import residual_stream
+from ..language_model.data import clean_questions
 from ..language_model.model import check_layer, layers, unembed
 from sib_nb.language_model.multiple_choice import (
     TokenBatch,
@@ -26,6 +27,7 @@ from sib_nb.language_model.multiple_choice import (
     heldout_mask,
     training_sequences,
 )
+from ..validation import check_choice, check_count, check_number
 
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #edee0f1c
 class FinetuningData(NamedTuple):
@@ -34,6 +36,13 @@ class FinetuningData(NamedTuple):
     forget: list  # sequences about the forget domain
     retain: list  # sequences about other domains
 
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #1a91675a
+def _is_split(row):
+    "Whether a row is on one side of the split: questions, and texts that name an entity."
+    if not isinstance(row, dict):
+        return False
+    return any(row.get(column) for column in ('question', 'entity', 'split_key'))
+
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #a98221b2
 def calibration_only(
     rows,  # texts, or rows with text or question, domain or subject, entity
@@ -41,11 +50,16 @@ def calibration_only(
     split_seed: int = 0,  # of the split, as in `heldout_mask`
 ) -> list:
     "Rows without those about held-out entities; texts that name no entity are all kept."
+    check_number(heldout, 'heldout', minimum=0, below=1)
+    check_count(split_seed, 'split_seed')
+    rows = [rows] if isinstance(rows, str) else rows
     rows = rows.to_list() if hasattr(rows, 'to_list') else list(rows)
-    if not rows or isinstance(rows[0], str) or 'entity' not in rows[0]:
+    about = [i for i, row in enumerate(rows) if _is_split(row)]
+    if not about:
         return rows
-    is_held_out = heldout_mask(entity_keys(rows), heldout, split_seed)
-    return [row for row, held_out in zip(rows, is_held_out) if not held_out]
+    is_held_out = heldout_mask(entity_keys([rows[i] for i in about]), heldout, split_seed)
+    away = {i for i, held_out in zip(about, is_held_out) if held_out}
+    return [row for i, row in enumerate(rows) if i not in away]
 
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #b91abdf2
 def finetuning_data(
@@ -56,7 +70,7 @@ def finetuning_data(
     retain_mcq=(),  # multiple-choice questions
     heldout: float = 0.5,  # fraction of entities held out, as in `heldout_mask`
     split_seed: int = 0,  # of the split, as in `heldout_mask`
-    style: str = 'chat',  # prompt style, see `mcq_prompt`
+    style: str = 'auto',  # of the prompts, see `prompt_style`
 ) -> FinetuningData:
     "Sequences about calibration entities. An empty side is a `SIBError`."
     sides = {}
@@ -64,6 +78,8 @@ def finetuning_data(
         ('forget', forget_corpus, forget_mcq),
         ('retain', retain_corpus, retain_mcq),
     ]:
+        if len(questions):
+            questions = clean_questions(questions, f'{name}_mcq')
         texts = calibration_only(texts, heldout, split_seed)
         questions = calibration_only(questions, heldout, split_seed)
         sides[name] = training_sequences(tokenizer, texts, questions, style)
@@ -106,6 +122,16 @@ def _gradient_step(optimizer, params, loss):
     optimizer.step()
     optimizer.zero_grad()
 
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #f93cda9e
+def _check_finetuning(data, steps, lr, batch_size, seed, name):
+    "Raise `SIBError` for options or data that make no sense."
+    check_count(steps, 'steps', 1)
+    check_number(lr, 'lr', minimum=0)
+    check_count(batch_size, 'batch_size', 1)
+    check_count(seed, 'seed')
+    if not data or not all(map(len, data)):
+        raise SIBError(f'{name}: there is no sequence to learn from; pass those of finetuning_data')
+
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #0035d355
 def finetune(
     model,  # its weights are changed
@@ -119,8 +145,10 @@ def finetune(
     desc: str = '',  # name of the method, for the bar and errors
     progress: bool = True,
 ) -> list:  # the loss of each step
-    "Train `params` with AdamW. A loss that is not finite is a `SIBError`."
+    "Train `params` with AdamW. A loss or a weight that is not finite is a `SIBError`."
     params = list(params)
+    name = desc or 'fine-tuning'
+    _check_finetuning(data, steps, lr, batch_size, seed, name)
     generator = torch.Generator().manual_seed(seed)
     data = [sorted(sequences, key=lambda pair: len(pair[0])) for sequences in data]
     for parameter in params:
@@ -136,12 +164,13 @@ def finetune(
         with torch.enable_grad():
             value = loss(*batches)
         if not value.isfinite():
-            name = desc or 'fine-tuning'
             raise SIBError(f'{name}: the loss is {value.item()} at step {step}; lower lr ({lr})')
         _gradient_step(optimizer, params, value)
         losses.append(value.item())
     for parameter in params:
         parameter.requires_grad_(False)
+    if not all(parameter.isfinite().all() for parameter in params):
+        raise SIBError(f'{name}: weights are not finite after the last step; lower lr ({lr})')
     return losses
 
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #c948b917
@@ -177,6 +206,8 @@ def resid_norm(
     n: int = 64,  # sequences that are read
 ) -> float:
     "Mean norm of a residual vector after block `layer`, BOS left out: the unit of length there."
+    check_layer(model, layer)
+    check_count(n, 'n', 1)
     batch = collate(seqs[:n], model.tokenizer, model.device)
     return _content_residuals(model, batch, layer).float().norm(dim=-1).mean().item()
 
@@ -197,7 +228,12 @@ def rmu(
     progress: bool = True,
 ):  # an edited copy of the model, with the loss of each step in `log`
     "Li et al. 2024 (arXiv 2403.03218). Errors: `SIBError` for a bad layer or a diverging loss."
-    check_layer(model, layer)
+    layer = check_layer(model, layer)
+    which = range(max(0, layer - 2), layer + 1) if train is None else train
+    which = [check_layer(model, number) for number in which]
+    _check_finetuning((forget, retain), steps, lr, batch_size, seed, 'RMU')
+    check_number(scale, 'scale', minimum=0)
+    check_number(alpha, 'alpha', minimum=0)
     new = copy.deepcopy(model)
     unit = resid_norm(model, retain, layer)
     generator = torch.Generator().manual_seed(seed)
@@ -211,7 +247,6 @@ def rmu(
         kept = (_content_residuals(new, retain_batch, layer) - frozen).square().sum(-1).mean()
         return (moved + alpha * kept) / unit**2
 
-    which = range(max(0, layer - 2), layer + 1) if train is None else train
     weights = _block_weights(new, which, parts)
     sides = (forget, retain)
     new.log = finetune(new, weights, loss, sides, steps, lr, batch_size, seed + 1, 'RMU', progress)
@@ -223,8 +258,7 @@ def sequence_logprobs(
     batch: TokenBatch,  # of `n` sequences
 ) -> tuple:  # log-probability of each sequence's labelled tokens, and their number; both `(n,)`
     "How likely the labelled tokens are, in nats; logits are computed at those only."
-    base = getattr(model, model.base_model_prefix)
-    output = base(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
+    output = model.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
     hidden = output.last_hidden_state[:, :-1]
     labels = batch.labels[:, 1:]
     is_labelled = labels != -100
@@ -242,6 +276,7 @@ def npo_loss(
     r"""$-\frac2\beta\,\mathbb E\log\sigma(-\beta(\log p_\theta-\log p_{\theta_0}))$.
 
     Zhang et al. 2024, equation 3."""
+    check_number(beta, 'beta', above=0)
     return -2 / beta * F.logsigmoid(-beta * (lp - lp_ref)).mean()
 
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #4fcdcb2f
@@ -253,6 +288,7 @@ def _retain_loss(model, batch):
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #af83c9f9
 def _output_method(model, data, forget_loss, alpha, name, **options):
     "A copy trained on `forget_loss(copy, batch)` plus `alpha` times the retain cross-entropy."
+    check_number(alpha, 'alpha', minimum=0)
     new = copy.deepcopy(model)
 
     def loss(forget_batch, retain_batch):
@@ -338,6 +374,11 @@ def difference_in_means(
     seed: int = 0,  # of the draw
 ) -> DomainMeans:
     "The direction between the mean residual vectors of forget and retain tokens."
+    check_layer(model, layer)
+    for name, value, minimum in (('n', n, 1), ('batch_size', batch_size, 1), ('seed', seed, 0)):
+        check_count(value, name, minimum)
+    if not len(forget) or not len(retain):
+        raise SIBError('there are no sequences on one side; pass those of finetuning_data')
     generator = torch.Generator().manual_seed(seed)
     means = []
     for sequences in (forget, retain):
@@ -361,8 +402,8 @@ def mean_edit(
     strength: float = 1.0,  # $s$
 ):  # an edit for `Hooked`
     "Move the residual stream along the difference in means."
-    if mode not in MODES:
-        raise SIBError(f'mode is {mode!r}; choose one of {", ".join(MODES)}')
+    check_choice(mode, 'mode', MODES)
+    check_number(strength, 'strength')
     v = means.v
     gap = means.forget - means.retain
 

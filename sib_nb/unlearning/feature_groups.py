@@ -14,6 +14,8 @@ import torch
 from ..core import SIBError
 from ..language_model.multiple_choice import heldout_mask
 from ..language_model.packed_forward import fast_products
+from .score import check_task, hook_layer
+from ..validation import check_choice, check_count, check_indices, check_number
 
 # %% ../../nbs/05_unlearning/02_feature_groups.ipynb #ce3db69e
 class FeatureStatistics(NamedTuple):
@@ -62,7 +64,13 @@ class _LatentSums:
 
     def means(self):
         "Firing frequency, mean square, mean activation, firing frequency of groups."
-        return [total / max(self.n_tokens, 1) for total in self.totals]
+        if not self.n_tokens:
+            raise SIBError(
+                'there is no calibration token; change heldout or split_seed, or ask more questions'
+            )
+        if not all(torch.isfinite(total).all() for total in self.totals):
+            raise SIBError('the SAE gives NaN or infinity: are its weights finite?')
+        return [total / self.n_tokens for total in self.totals]
 
 # %% ../../nbs/05_unlearning/02_feature_groups.ipynb #fc635036
 def _part_means(sae, chunks, membership):
@@ -85,6 +93,11 @@ def _membership(sae, groups):
     if groups is None:
         return None
     assignment = groups.assignment.to(sae.W_enc.device)
+    if len(assignment) != len(sae.W_dec):
+        raise SIBError(
+            f'the groups have {len(assignment)} latents, the SAE {len(sae.W_dec)}; '
+            'pass the groups of this SAE'
+        )
     return torch.nn.functional.one_hot(assignment).to(sae.W_enc.dtype)
 
 # %% ../../nbs/05_unlearning/02_feature_groups.ipynb #0a975cae
@@ -104,9 +117,11 @@ def feature_statistics(
     heldout: float = 0.5,  # fraction of entities that are held out
     split_seed: int = 0,  # of the split, as in `sweep_interventions`
 ) -> FeatureStatistics:
-    "One pass over the calibration data."
-    if source not in ('corpus', 'questions', 'both'):
-        raise SIBError(f"source={source!r}; choose 'corpus', 'questions' or 'both'")
+    "One pass over the calibration data. Errors: `SIBError`, before the SAE runs."
+    check_choice(source, 'source', ('corpus', 'questions', 'both'))
+    check_number(heldout, 'heldout', above=0, below=1)
+    check_count(split_seed, 'split_seed')
+    check_task(task, hook_layer(sae))
     membership = _membership(sae, groups)
     freq, power, group_freq, activation = {}, {}, {}, {}
     for name in ('forget', 'retain'):
@@ -123,6 +138,8 @@ def top_ratio(
     percentile: float = 95,  # the ratio must be above this percentile, among latents that fire
 ) -> np.ndarray:  # latent indices, largest mean square on forget data first
     "Latents by the ratio of mean squared activations (Muhamed et al. 2025)."
+    n = check_count(n, 'n', 1)
+    percentile = check_number(percentile, 'percentile', minimum=0, maximum=100)
     # in units of each latent's scale, therefore independent of the scale
     squared_scale = np.square(statistics.scale)
     forget = statistics.power['forget'] / squared_scale
@@ -145,6 +162,7 @@ def rank_groups(
         raise SIBError(
             'these statistics have no groups; call feature_statistics(sae, task, groups)'
         )
+    budget = check_number(budget, 'budget', minimum=0)
     forget = statistics.group_freq['forget']
     retain = statistics.group_freq['retain']
     allowed = np.flatnonzero((retain <= budget) & (forget > 0))
@@ -157,6 +175,7 @@ def group_features(
     which,  # group numbers
 ) -> np.ndarray:  # members of these groups, ascending
     "The latents of several groups together."
-    if not len(which):
+    which = check_indices(which, 'which', groups.n_groups).tolist()
+    if not which:
         return np.zeros(0, int)
-    return np.sort(np.concatenate([groups.members(int(group)).numpy() for group in which]))
+    return np.sort(np.concatenate([groups.members(group).numpy() for group in which]))
