@@ -93,7 +93,7 @@ def knows_token(
     index = tokenizer.convert_tokens_to_ids(token)
     return index is not None and index != tokenizer.unk_token_id
 
-# %% ../../nbs/01_language_model/01_data.ipynb #c7d33a4c
+# %% ../../nbs/01_language_model/01_data.ipynb #d9950827
 _PLACEHOLDER = 'sib question'
 
 # %% ../../nbs/01_language_model/01_data.ipynb #437a6911
@@ -195,7 +195,7 @@ def mirror(
     local = Path(home).expanduser() / repo
     return str(local) if local.is_dir() else repo
 
-# %% ../../nbs/01_language_model/01_data.ipynb #47ec9ea6
+# %% ../../nbs/01_language_model/01_data.ipynb #d468f319
 # parts of what `datasets` says when a repository holds a script
 _SCRIPTED = ('execute the dataset script', 'contains custom code', 'no longer supported')
 
@@ -377,7 +377,7 @@ def _opened(path):
     except OSError as error:
         raise SIBError(explain_os_error(error, f'{path} cannot be read')) from None
 
-# %% ../../nbs/01_language_model/01_data.ipynb #65e02b48
+# %% ../../nbs/01_language_model/01_data.ipynb #1be81fb1
 _BYTE_ORDER_MARKS = (  # UTF-32's come first: one of them begins with one of UTF-16's
     (codecs.BOM_UTF32_LE, 'utf-32'),
     (codecs.BOM_UTF32_BE, 'utf-32'),
@@ -429,7 +429,7 @@ def _text_lines(path):
         for number, raw in enumerate(file, 1):
             yield number, _decode(raw, encoding if number == 1 else 'utf-8', path, number)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #05a341ce
+# %% ../../nbs/01_language_model/01_data.ipynb #c0c2cef2
 def _unique_keys(pairs):
     "A JSON object; no key may occur twice."
     row = dict(pairs)
@@ -437,7 +437,7 @@ def _unique_keys(pairs):
         raise ValueError('a key occurs twice')
     return row
 
-# %% ../../nbs/01_language_model/01_data.ipynb #dcb2df0c
+# %% ../../nbs/01_language_model/01_data.ipynb #85e01260
 _decoder = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #e6ecb820
@@ -520,7 +520,7 @@ def _answer_index(answer, place):
         raise SIBError(f'{place}: answer {shown} is not one of 0, 1, 2, 3 (or A, B, C, D)')
     return int(index)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #cedb1d0f
+# %% ../../nbs/01_language_model/01_data.ipynb #83058b45
 _MCQ_COLUMNS = ('question', 'choices', 'answer', 'subject')
 
 # %% ../../nbs/01_language_model/01_data.ipynb #207bb9e9
@@ -533,7 +533,7 @@ def _missing_column(row, columns, place):
             has = ', '.join(map(str, row))[:80]
             raise SIBError(f'{place} lacks the column {column!r} (it has: {has})')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #d5e826a6
+# %% ../../nbs/01_language_model/01_data.ipynb #69b2089c
 def _four_texts(choices, place):
     "The choices of a question as a list."
     if isinstance(choices, np.ndarray):
@@ -577,7 +577,7 @@ def clean_questions(
         raise SIBError(f'{what} holds no question')
     return cleaned
 
-# %% ../../nbs/01_language_model/01_data.ipynb #f0d49500
+# %% ../../nbs/01_language_model/01_data.ipynb #23a75b44
 def plain_text(
     text: str,
 ) -> str:
@@ -764,7 +764,7 @@ def _select_documents(rows, columns=('text',), min_chars=-1, max_chars=None):
             break
     return kept
 
-# %% ../../nbs/01_language_model/01_data.ipynb #8ed932e2
+# %% ../../nbs/01_language_model/01_data.ipynb #4e84bece
 def _file_documents(path, columns=('text',)):
     "Documents of a JSON-lines file, checked one by one."
     for number, row in numbered_rows(path, columns):
