@@ -70,7 +70,7 @@ def named_domains(
         return Domains(name, name, 'embedded', (name,), other_domains(name), SIDES)
     raise unknown_name(name, domain_names(), 'domain')
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #0bdd20b8
+# %% ../../nbs/01_language_model/09_domains.ipynb #1233eae2
 def _make_available(domains):
     "Read a folder in a process that has not read it. A folder that has changed is refused."
     sets = (*domains.forget, *domains.retain, *domains.corpora)
