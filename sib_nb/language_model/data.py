@@ -36,8 +36,8 @@ import numpy as np
 import torch
 
 from ..core import SIBError, embedded_data, explain_os_error, is_system_failure, load_json
-from ..integrity import check_sums
-from ..validation import check_count, check_indices
+from ..integrity import check_sums, content_key
+from ..validation import check_count, check_indices, check_texts
 
 # %% ../../nbs/01_language_model/01_data.ipynb #706798e7
 LETTERS = 'ABCD'
@@ -277,6 +277,14 @@ def hub(
         except Exception as error:
             raise SIBError(_reason(error, what, offline and not local) + hint) from None
 
+# %% ../../nbs/01_language_model/01_data.ipynb #7ec66724
+def _folder_cache(folder, cache_dir):
+    "Where `datasets` keeps what it has read from this version of a local folder."
+    import datasets
+
+    home = Path(cache_dir or datasets.config.HF_DATASETS_CACHE)
+    return str(home / 'local' / content_key(folder=Path(folder))[:16])
+
 # %% ../../nbs/01_language_model/01_data.ipynb #e84cd182
 def load_hub_dataset(
     repo: str,  # a hub repository, a folder in its layout, or a format such as 'parquet'
@@ -286,6 +294,8 @@ def load_hub_dataset(
     "`datasets.load_dataset`, which never runs code of the repository."
     import datasets
 
+    if Path(repo).is_dir() and not options.get('streaming'):
+        options['cache_dir'] = _folder_cache(repo, options.get('cache_dir'))
     return datasets.load_dataset(repo, *config, trust_remote_code=False, **options)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #46ea094d
@@ -343,7 +353,7 @@ def other_domains(
     forget,  # a domain of the embedded benchmark, or several
 ) -> tuple:  # at least one name
     "The domains that are retained when `forget` is forgotten, in the order of `DOMAINS`."
-    forgotten = (forget,) if isinstance(forget, str) else tuple(forget)
+    forgotten = check_texts(forget, 'forget')
     for domain in forgotten:
         if domain not in DOMAINS:
             raise unknown_name(domain, DOMAINS, 'domain')
@@ -707,6 +717,8 @@ def load_mcq(
 ):  # `datasets.Dataset`; embedded questions also have kind, wording, entity, known
     """Load multiple-choice questions. Errors: `SIBError` if unknown, unreachable, gated,
     renamed, or not four choices with an answer in 0–3."""
+    if not isinstance(name, str):
+        raise unknown_name(name, [*DOMAINS, *WMDP, *MMLU], 'question set')
     if name in OWN:
         return _own_mcq(name)
     if name in DOMAINS:
@@ -873,7 +885,7 @@ def load_corpus(
     forget=None,  # embedded: the domain to forget, or several; None: `DEFAULT_FORGET`
 ):  # `datasets.Dataset`: text, domain; if embedded also entity and kind
     "Load documents. Errors: `SIBError` if unknown, missing, gated, unreachable or empty."
-    if name in OWN:
+    if isinstance(name, str) and name in OWN:
         return _own_corpus(name, min_chars, max_chars)
     if name not in CORPORA:
         raise unknown_name(name, list(CORPORA), 'corpus')
@@ -902,7 +914,8 @@ def passages(
     n_chars: int = 2000,  # longest passage; about 450 tokens of English
 ):  # yields strings
     "Long documents in pieces; only the spaces between the pieces are lost."
-    for text in texts:
+    check_count(n_chars, 'n_chars', minimum=1)
+    for text in check_texts(texts, 'texts'):
         start = 0
         while start < len(text):
             end = _passage_end(text, start, n_chars)
