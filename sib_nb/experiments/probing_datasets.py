@@ -356,10 +356,9 @@ def _probing_config(model, layer, ks, context, seed, load):
         by_entity=False,
     )
 
-# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #6bfd9bb4
-def _check_request(model, layer, names, ks, context):
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #46e20bb6
+def _check_request(names, ks, context):
     "Refuse what cannot be computed before any text is loaded."
-    check_layer(model, layer)
     check_count(context, 'context', minimum=1)
     for k in ks:
         check_count(k, 'ks', minimum=1)
@@ -383,7 +382,8 @@ def probe_sets(
     **load,  # options of `load_probing`: train_size, test_size, path, cache_dir
 ) -> dict:  # in SAEBench's output schema
     "Sparse probing on SAEBench's sets."
-    _check_request(model, layer, names, ks, context)
+    layer = check_layer(model, layer)
+    _check_request(names, ks, context)
     names = check_texts(names, 'names')
     per_set = {}
     for name in names:

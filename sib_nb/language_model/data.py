@@ -36,8 +36,8 @@ import numpy as np
 import torch
 
 from ..core import SIBError, embedded_data, explain_os_error, is_system_failure, load_json
-from ..integrity import check_sums
-from ..validation import check_count, check_indices
+from ..integrity import check_sums, content_key
+from ..validation import check_count, check_indices, check_texts
 
 # %% ../../nbs/01_language_model/01_data.ipynb #706798e7
 LETTERS = 'ABCD'
@@ -93,10 +93,10 @@ def knows_token(
     index = tokenizer.convert_tokens_to_ids(token)
     return index is not None and index != tokenizer.unk_token_id
 
-# %% ../../nbs/01_language_model/01_data.ipynb #437a6911
+# %% ../../nbs/01_language_model/01_data.ipynb #d9950827
 _PLACEHOLDER = 'sib question'
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #437a6911
 def _own_template(tokenizer):
     "The tokenizer's chat template around `{}`."
     messages = [dict(role='user', content=_PLACEHOLDER)]
@@ -195,6 +195,10 @@ def mirror(
     local = Path(home).expanduser() / repo
     return str(local) if local.is_dir() else repo
 
+# %% ../../nbs/01_language_model/01_data.ipynb #d468f319
+# parts of what `datasets` says when a repository holds a script
+_SCRIPTED = ('execute the dataset script', 'contains custom code', 'no longer supported')
+
 # %% ../../nbs/01_language_model/01_data.ipynb #30601841
 def _known_reason(error, what):
     "One line for a recognised exception about `what`, otherwise None."
@@ -208,8 +212,7 @@ def _known_reason(error, what):
         return f'{what} does not exist or is private: {remedy}'
     if kind == 'RevisionNotFoundError':
         return f'{what} has no such revision'
-    scripted = ('execute the dataset script', 'contains custom code', 'no longer supported')
-    if any(part in message for part in scripted):
+    if any(part in message for part in _SCRIPTED):
         return f'{what} holds a script, which is not run: use a copy as parquet files'
     if any(part in message for part in ('BuilderConfig', 'Unknown split', 'Bad split')):
         return f'{what} has changed on the hub: {" ".join(message.split())[:200]}'
@@ -274,6 +277,14 @@ def hub(
         except Exception as error:
             raise SIBError(_reason(error, what, offline and not local) + hint) from None
 
+# %% ../../nbs/01_language_model/01_data.ipynb #7ec66724
+def _folder_cache(folder, cache_dir):
+    "Where `datasets` keeps what it has read from this version of a local folder."
+    import datasets
+
+    home = Path(cache_dir or datasets.config.HF_DATASETS_CACHE)
+    return str(home / 'local' / content_key(folder=Path(folder))[:16])
+
 # %% ../../nbs/01_language_model/01_data.ipynb #e84cd182
 def load_hub_dataset(
     repo: str,  # a hub repository, a folder in its layout, or a format such as 'parquet'
@@ -283,6 +294,8 @@ def load_hub_dataset(
     "`datasets.load_dataset`, which never runs code of the repository."
     import datasets
 
+    if Path(repo).is_dir() and not options.get('streaming'):
+        options['cache_dir'] = _folder_cache(repo, options.get('cache_dir'))
     return datasets.load_dataset(repo, *config, trust_remote_code=False, **options)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #46ea094d
@@ -340,7 +353,7 @@ def other_domains(
     forget,  # a domain of the embedded benchmark, or several
 ) -> tuple:  # at least one name
     "The domains that are retained when `forget` is forgotten, in the order of `DOMAINS`."
-    forgotten = (forget,) if isinstance(forget, str) else tuple(forget)
+    forgotten = check_texts(forget, 'forget')
     for domain in forgotten:
         if domain not in DOMAINS:
             raise unknown_name(domain, DOMAINS, 'domain')
@@ -374,7 +387,7 @@ def _opened(path):
     except OSError as error:
         raise SIBError(explain_os_error(error, f'{path} cannot be read')) from None
 
-# %% ../../nbs/01_language_model/01_data.ipynb #191de10b
+# %% ../../nbs/01_language_model/01_data.ipynb #1be81fb1
 _BYTE_ORDER_MARKS = (  # UTF-32's come first: one of them begins with one of UTF-16's
     (codecs.BOM_UTF32_LE, 'utf-32'),
     (codecs.BOM_UTF32_BE, 'utf-32'),
@@ -383,7 +396,7 @@ _BYTE_ORDER_MARKS = (  # UTF-32's come first: one of them begins with one of UTF
     (codecs.BOM_UTF8, 'utf-8-sig'),
 )
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #191de10b
 def _encoding(start):
     "The encoding of a file with these first four bytes."
     for mark, name in _BYTE_ORDER_MARKS:
@@ -426,7 +439,7 @@ def _text_lines(path):
         for number, raw in enumerate(file, 1):
             yield number, _decode(raw, encoding if number == 1 else 'utf-8', path, number)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #e6ecb820
+# %% ../../nbs/01_language_model/01_data.ipynb #c0c2cef2
 def _unique_keys(pairs):
     "A JSON object; no key may occur twice."
     row = dict(pairs)
@@ -434,10 +447,10 @@ def _unique_keys(pairs):
         raise ValueError('a key occurs twice')
     return row
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #85e01260
 _decoder = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #e6ecb820
 def _parse_line(line, columns):
     "The object in a line of a JSON-lines file."
     row = _decoder.decode(line)
@@ -517,10 +530,10 @@ def _answer_index(answer, place):
         raise SIBError(f'{place}: answer {shown} is not one of 0, 1, 2, 3 (or A, B, C, D)')
     return int(index)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #207bb9e9
+# %% ../../nbs/01_language_model/01_data.ipynb #83058b45
 _MCQ_COLUMNS = ('question', 'choices', 'answer', 'subject')
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #207bb9e9
 def _missing_column(row, columns, place):
     "Refuse a row without one of the columns."
     if not isinstance(row, Mapping):
@@ -529,6 +542,18 @@ def _missing_column(row, columns, place):
         if column not in row:
             has = ', '.join(map(str, row))[:80]
             raise SIBError(f'{place} lacks the column {column!r} (it has: {has})')
+
+# %% ../../nbs/01_language_model/01_data.ipynb #69b2089c
+def _four_texts(choices, place):
+    "The choices of a question as a list."
+    if isinstance(choices, np.ndarray):
+        choices = choices.tolist()
+    is_list_of_four = isinstance(choices, list | tuple) and len(choices) == 4
+    if not is_list_of_four or not all(isinstance(choice, str) for choice in choices):
+        raise SIBError(f'{place} does not have four choices, all text: remove or repair it')
+    for choice in choices:
+        check_text(choice, 'choice', place)
+    return list(choices)
 
 # %% ../../nbs/01_language_model/01_data.ipynb #ba4d9ba4
 def clean_question(
@@ -539,17 +564,11 @@ def clean_question(
     _missing_column(row, _MCQ_COLUMNS, place)
     check_text(row['question'], 'question', place)
     place = f'{place} ({row["question"][:40]!r})'
-    choices = row['choices']
-    if isinstance(choices, np.ndarray):
-        choices = choices.tolist()
-    is_list_of_four = isinstance(choices, list | tuple) and len(choices) == 4
-    if not is_list_of_four or not all(isinstance(choice, str) for choice in choices):
-        raise SIBError(f'{place} does not have four choices, all text: remove or repair it')
-    for text, what in (*((choice, 'choice') for choice in choices), (row['subject'], 'subject')):
-        check_text(text, what, place)
+    check_text(row['subject'], 'subject', place)
     if not row['subject'].strip():
         raise SIBError(f'{place}: the subject, which the prompt names, is empty')
-    return dict(row, choices=list(choices), answer=_answer_index(row['answer'], place))
+    choices = _four_texts(row['choices'], place)
+    return dict(row, choices=choices, answer=_answer_index(row['answer'], place))
 
 # %% ../../nbs/01_language_model/01_data.ipynb #f7284e65
 def clean_questions(
@@ -568,14 +587,14 @@ def clean_questions(
         raise SIBError(f'{what} holds no question')
     return cleaned
 
-# %% ../../nbs/01_language_model/01_data.ipynb #257e542d
+# %% ../../nbs/01_language_model/01_data.ipynb #23a75b44
 def plain_text(
     text: str,
 ) -> str:
     "A text in lower case, with single spaces and one way of writing each character."
     return ' '.join(unicodedata.normalize('NFKC', text).casefold().split())
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #257e542d
 def question_key(
     row: dict,  # with question, choices and answer; or a document with a text
 ) -> str:  # sixteen hexadecimal digits
@@ -698,6 +717,8 @@ def load_mcq(
 ):  # `datasets.Dataset`; embedded questions also have kind, wording, entity, known
     """Load multiple-choice questions. Errors: `SIBError` if unknown, unreachable, gated,
     renamed, or not four choices with an answer in 0–3."""
+    if not isinstance(name, str):
+        raise unknown_name(name, [*DOMAINS, *WMDP, *MMLU], 'question set')
     if name in OWN:
         return _own_mcq(name)
     if name in DOMAINS:
@@ -755,14 +776,14 @@ def _select_documents(rows, columns=('text',), min_chars=-1, max_chars=None):
             break
     return kept
 
-# %% ../../nbs/01_language_model/01_data.ipynb #f75fde30
+# %% ../../nbs/01_language_model/01_data.ipynb #4e84bece
 def _file_documents(path, columns=('text',)):
     "Documents of a JSON-lines file, checked one by one."
     for number, row in numbered_rows(path, columns):
         check_document(row, f'{path}, line {number}', columns)
         yield row
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #f75fde30
 def _hub_documents(rows, what):
     "Documents of the hub, checked one by one."
     for number, row in enumerate(rows):
@@ -864,17 +885,17 @@ def load_corpus(
     forget=None,  # embedded: the domain to forget, or several; None: `DEFAULT_FORGET`
 ):  # `datasets.Dataset`: text, domain; if embedded also entity and kind
     "Load documents. Errors: `SIBError` if unknown, missing, gated, unreachable or empty."
-    if name in OWN:
+    if isinstance(name, str) and name in OWN:
         return _own_corpus(name, min_chars, max_chars)
     if name not in CORPORA:
         raise unknown_name(name, list(CORPORA), 'corpus')
+    if forget is not None and name not in _SIDES:
+        raise SIBError(f'corpus {name!r} has no domains; `forget` is for {_SIDES}')
     limits = _limits(name, min_chars, max_chars)
     if name in _SIDES:
         rows = _embedded_documents(_side_domains(name, forget), path, limits)
-    elif forget is None:
-        rows = _load_hub_corpus(name, path, split, cache_dir, limits)
     else:
-        raise SIBError(f'corpus {name!r} has no domains; `forget` is for {_SIDES}')
+        rows = _load_hub_corpus(name, path, split, cache_dir, limits)
     if not rows:
         raise SIBError(f'corpus {name} has no text longer than {limits["min_chars"]} characters')
     return _table(rows, ('text', 'domain', 'entity', 'kind'), name)
@@ -893,7 +914,8 @@ def passages(
     n_chars: int = 2000,  # longest passage; about 450 tokens of English
 ):  # yields strings
     "Long documents in pieces; only the spaces between the pieces are lost."
-    for text in texts:
+    check_count(n_chars, 'n_chars', minimum=1)
+    for text in check_texts(texts, 'texts'):
         start = 0
         while start < len(text):
             end = _passage_end(text, start, n_chars)

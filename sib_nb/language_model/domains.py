@@ -26,6 +26,7 @@ from sib_nb.language_model.data import (
     WMDP_CORPORA,
     WMDP_RETAIN,
     check_document,
+    check_text,
     clean_question,
     load_corpus,
     load_mcq,
@@ -38,10 +39,10 @@ from sib_nb.language_model.data import (
 )
 from ..validation import check_choice
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #29f9c013
+# %% ../../nbs/01_language_model/09_domains.ipynb #df73992b
 SIDES = ('forget', 'retain')
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #29f9c013
 @dataclass(frozen=True)
 class Domains:
     "What is to be forgotten and what is to be retained: questions and texts of both."
@@ -53,12 +54,12 @@ class Domains:
     retain: tuple  # question sets to retain
     corpora: tuple  # names for `load_corpus`: to forget, to retain
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #ff340744
+# %% ../../nbs/01_language_model/09_domains.ipynb #c099fd4a
 def domain_names() -> tuple:
     "The names that need no files of one's own."
     return (*DOMAINS, *WMDP)
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #ff340744
 def named_domains(
     name: str,  # one of `domain_names()`
 ) -> Domains:
@@ -69,7 +70,16 @@ def named_domains(
         return Domains(name, name, 'embedded', (name,), other_domains(name), SIDES)
     raise unknown_name(name, domain_names(), 'domain')
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #f1beaaf7
+# %% ../../nbs/01_language_model/09_domains.ipynb #1233eae2
+def _make_available(domains):
+    "Read a folder in a process that has not read it. A folder that has changed is refused."
+    sets = (*domains.forget, *domains.retain, *domains.corpora)
+    if domains.kind != 'folder' or all(name in OWN for name in sets):
+        return
+    if find_domains(domains.source) != domains:
+        raise SIBError(f'{domains.source} has changed since {domains.name} was read; start again')
+
+# %% ../../nbs/01_language_model/09_domains.ipynb #30a4ca04
 @patch
 def questions(
     self: Domains,
@@ -77,9 +87,10 @@ def questions(
 ) -> list:  # a `datasets.Dataset` for each question set
     "The questions of one side, by question set."
     check_choice(side, 'side', SIDES)
+    _make_available(self)
     return [load_mcq(name) for name in getattr(self, side)]
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #af5d5a6b
 @patch
 def documents(
     self: Domains,
@@ -88,11 +99,12 @@ def documents(
 ):  # a `datasets.Dataset` with text, domain and, if known, entity
     "The texts of one side."
     check_choice(side, 'side', SIDES)
+    _make_available(self)
     if self.kind == 'embedded':
         limits['forget'] = self.forget
     return load_corpus(self.corpora[SIDES.index(side)], **limits)
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #f1beaaf7
 @patch
 def subjects(
     self: Domains,
@@ -128,10 +140,10 @@ def _json_documents(file):
         documents.append(document)
     return documents
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #bb6eab9e
+# %% ../../nbs/01_language_model/09_domains.ipynb #d99419a9
 _READERS = {'.txt': _text_documents, '.jsonl': _json_documents}
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #bb6eab9e
 def _text_files(folder):
     "The files of one side, in alphabetical order. A folder among them is refused."
     if not folder.is_dir():
@@ -166,12 +178,12 @@ def own_texts(
         )
     return documents
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #befcd592
+# %% ../../nbs/01_language_model/09_domains.ipynb #aee30161
 COLUMNS = ('question', *LETTERS, 'answer', 'subject', 'split')
 _JSON_COLUMNS = ('question', 'choices', 'answer', 'subject', 'split')
 _CELL_LIMIT = 2**31 - 1  # characters; the csv module refuses more than 131,072 by default
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #befcd592
 def _csv_rows(text, file):
     "Rows of a table as lists of cells, each with the line in which it begins."
     header = text.split('\n', 1)[0]
@@ -235,28 +247,27 @@ def _table_question(row, place):
     return dict(row, choices=[row[letter] for letter in LETTERS])
 
 # %% ../../nbs/01_language_model/09_domains.ipynb #6f74a70b
-def _own_question(row, place):
-    "A question in the form of `load_mcq`, and its side."
-    row = clean_question(row, place)
-    entity = row.get('entity')
-    if entity is not None and not isinstance(entity, str):
-        raise SIBError(f'{place}: the entity is {type(entity).__name__}, not text')
-    question = dict(
-        question=row['question'].strip(),
-        choices=[choice.strip() for choice in row['choices']],
-        answer=row['answer'],
-        subject=row['subject'].strip(),
-        entity=(entity or '').strip() or None,
-        place=place,
-    )
-    if len(set(question['choices'])) < 4:
-        raise SIBError(
-            f'{place}: two of the options are the same; make them differ, or remove the line'
-        )
+def _side(row, place):
+    "Whether a question is to be forgotten or retained."
     side = row['split'].strip().lower() if isinstance(row['split'], str) else row['split']
     if side not in SIDES:
         raise SIBError(f"{place}: split {f'{side!r}'[:40]} is neither 'forget' nor 'retain'")
-    return question, side
+    return side
+
+# %% ../../nbs/01_language_model/09_domains.ipynb #7322d531
+def _own_question(row, place):
+    "A question in the form of `load_mcq`."
+    row = clean_question(row, place)
+    if row.get('entity') is not None:
+        check_text(row['entity'], 'entity', place)
+    choices = [choice.strip() for choice in row['choices']]
+    if len(set(choices)) < 4:
+        raise SIBError(
+            f'{place}: two of the options are the same; make them differ, or remove the line'
+        )
+    question = dict(question=row['question'].strip(), choices=choices, answer=row['answer'])
+    question |= dict(subject=row['subject'].strip(), place=place)
+    return question | dict(entity=(row.get('entity') or '').strip() or None)
 
 # %% ../../nbs/01_language_model/09_domains.ipynb #12f3f232
 def _question_rows(file):
@@ -269,33 +280,38 @@ def _question_rows(file):
         yield _table_question(row, place), place
 
 # %% ../../nbs/01_language_model/09_domains.ipynb #6cd80f3a
+def _contradiction(first, second):
+    "What two rows of the same question disagree on; each is a question, its side and answer."
+    if first[1] != second[1]:
+        return 'but on the other side'
+    if first[2] != second[2]:
+        return 'but with another answer'
+    entities = {row['entity'] for row, *_ in (first, second)} - {None}
+    if len(set(map(plain_text, entities))) > 1:
+        return 'but with another entity'
+    return None
+
+# %% ../../nbs/01_language_model/09_domains.ipynb #1766ca31
 def _check_repeats(questions):
     "Refuse a question that is on both sides, has two answers, or two entities."
     first = {}
     for question, side in questions:
+        text = plain_text(question['question'])
         right = plain_text(question['choices'][question['answer']])
         options = frozenset(map(plain_text, question['choices']))
-        text = plain_text(question['question'])
         for key in ((text, options), (text, right)):
-            earlier, where, answer = first.setdefault(key, (question, side, right))
-            entities = {earlier['entity'], question['entity']} - {None}
-            cause = None
-            if where != side:
-                cause = 'but on the other side'
-            elif answer != right:
-                cause = 'but with another answer'
-            elif len(set(map(plain_text, entities))) > 1:
-                cause = 'but with another entity'
+            earlier = first.setdefault(key, (question, side, right))
+            cause = _contradiction(earlier, (question, side, right))
             if cause:
-                same = f'the same question as in {earlier["place"]}, {cause}'
+                same = f'the same question as in {earlier[0]["place"]}, {cause}'
                 raise SIBError(f'{question["place"]}: {same}; remove one of them')
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #1271f625
+# %% ../../nbs/01_language_model/09_domains.ipynb #a1d4c10b
 def _entity_key(entity):
     "What stands for an entity in a split: its name, whatever its case and spaces."
     return f'entity {plain_text(entity)}'
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #1271f625
 def _with_split_keys(questions):
     "The questions with a column `split_key`, the same for the same question."
     keys = {}
@@ -327,7 +343,9 @@ def own_questions(
             f'{file} does not exist; write your questions there, '
             f'with the columns {", ".join(COLUMNS)}'
         )
-    questions = [_own_question(row, place) for row, place in _question_rows(file)]
+    questions = []
+    for row, place in _question_rows(file):
+        questions.append((_own_question(row, place), _side(row, place)))
     _check_repeats(questions)
     _with_split_keys(questions)
     sides = {side: [row for row, where in questions if where == side] for side in SIDES}
@@ -353,7 +371,7 @@ def _questions_file(folder):
         raise SIBError(f'{folder} holds questions.csv and questions.jsonl; remove one of them')
     return present[0] if present else files[0]
 
-# %% ../../nbs/01_language_model/09_domains.ipynb #e4f1afd9
+# %% ../../nbs/01_language_model/09_domains.ipynb #f59dc5ab
 def _corpus(documents, side, with_entities):
     "Documents in the form of `load_corpus`."
     rows = []
@@ -366,7 +384,7 @@ def _corpus(documents, side, with_entities):
         rows.append(row)
     return rows
 
-
+# %% ../../nbs/01_language_model/09_domains.ipynb #e4f1afd9
 def _check_texts(texts):
     "Refuse a text that is on both sides."
     places = {question_key(document): document['place'] for document in texts['forget']}
@@ -422,11 +440,11 @@ def find_domains(
     if not isinstance(forget, str | Path):
         kind = type(forget).__name__
         raise SIBError(f'forget is {kind}; name a domain ({", ".join(domain_names())}) or a folder')
+    folder = Path(forget).expanduser()
     if isinstance(forget, str) and forget in domain_names():
-        if _questions_file(Path(forget)).exists():
+        if _questions_file(folder).exists():
             raise SIBError(f'{forget!r} is a domain and a folder here; write ./{forget} for it')
         return named_domains(forget)
-    folder = Path(forget).expanduser()
     if folder.is_dir():
         return _folder_domains(folder.resolve())
     if folder.exists() or isinstance(forget, Path) or len(folder.parts) > 1:
