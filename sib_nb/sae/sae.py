@@ -50,12 +50,19 @@ def residual_layer(
     hook_name: str,  # of TransformerLens, or the path of a block as `model.layers.3`
 ) -> int | None:  # None: the hook point is not the residual stream after a block
     "The 0-based block whose output a hook point names."
+    hook_name = hook_name if isinstance(hook_name, str) else ''
     for pattern in _OUTPUTS:
         found = re.fullmatch(pattern, hook_name.removesuffix('.output'))
         if found:
             return int(found[1])
     found = re.fullmatch(_INPUT, hook_name)
     return int(found[1]) - 1 if found and int(found[1]) else None
+
+# %% ../../nbs/03_sae/01_sae.ipynb #bb6889fe
+def _shown(value):
+    "A value in one line of at most 80 characters."
+    text = ' '.join(repr(value).split())
+    return text if len(text) <= 80 else f'{text[:77]}...'
 
 # %% ../../nbs/03_sae/01_sae.ipynb #ca19c87a
 @dataclass(frozen=True)
@@ -85,16 +92,17 @@ class SAEConfig:
 @patch
 def _fill_hook(self: SAEConfig):
     "Derive the layer from the hook point, or the hook point from the layer."
+    layer = None if self.layer is None else check_count(self.layer, 'layer', 0, 10**6 - 1)
     if not self.hook_name:
-        layer = check_count(self.layer or 0, 'layer', 0, 10**6 - 1)
+        layer = layer or 0
         object.__setattr__(self, 'layer', layer)
         object.__setattr__(self, 'hook_name', f'blocks.{layer}.hook_resid_post')
         return
     named = residual_layer(self.hook_name)
-    if self.layer is not None and self.layer != named:
+    if layer not in (None, named):
         meant = 'no residual stream after a block' if named is None else f'the output of {named}'
         raise SIBError(
-            f'layer={self.layer} contradicts hook_name={self.hook_name!r}, which is {meant}; '
+            f'layer={layer} contradicts hook_name={self.hook_name!r}, which is {meant}; '
             'give one of the two'
         )
     object.__setattr__(self, 'layer', named)
@@ -117,7 +125,7 @@ def _check_texts(self: SAEConfig):
     for name in ('model_name', 'hook_name', 'origin'):
         text = getattr(self, name)
         if not isinstance(text, str) or not text.isprintable():
-            raise SIBError(f'{name}={text!r:.80}; it must be a text without control characters')
+            raise SIBError(f'{name}={_shown(text)}; it must be a text without control characters')
 
 # %% ../../nbs/03_sae/01_sae.ipynb #587ffc92
 @patch
@@ -225,7 +233,7 @@ class SAEOut(NamedTuple):
 def _checked_config(cfg):
     "`cfg`, if it is a configuration."
     if not isinstance(cfg, SAEConfig):
-        raise SIBError(f'an SAE is made from a configuration, not {cfg!r:.40}; SAE(SAEConfig(...))')
+        raise SIBError(f'an SAE is made from a configuration, not {_shown(cfg)}; SAE(SAEConfig(...))')
     return cfg
 
 
@@ -233,7 +241,7 @@ def _unit_rows(cfg, generator):
     "Random decoder rows of length one; without a generator, those of seed 0."
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     if not isinstance(generator, torch.Generator):
-        raise SIBError(f'generator={generator!r:.40}; it must be a torch.Generator')
+        raise SIBError(f'generator={_shown(generator)}; it must be a torch.Generator')
     try:
         directions = torch.randn(cfg.d_sae, cfg.d_in, generator=generator)
         return directions / directions.norm(dim=1, keepdim=True)
@@ -504,7 +512,7 @@ def save(
 ) -> Path:  # the folder
     "Write configuration, weights, groups if there are any, and checksums."
     if not isinstance(path, (str, os.PathLike)):
-        raise SIBError(f'{path!r:.60} is no path; name a folder for the SAE')
+        raise SIBError(f'{_shown(path)} is no path; name a folder for the SAE')
     state = self._finite_state()
     if groups is not None:
         groups = check_assignment(getattr(groups, 'assignment', groups), 'groups', self.cfg.d_sae)
@@ -577,7 +585,7 @@ def _check_convention(stored, file):
         raise SIBError(f'{file} is no SAELens config: architecture, d_in or d_sae missing')
     if stored['architecture'] not in list(_ACTIVATIONS):
         raise SIBError(
-            f'{file} has architecture {stored["architecture"]!r:.60}; '
+            f'{file} has architecture {_shown(stored["architecture"])}; '
             f'supported are {", ".join(_ACTIVATIONS)}'
         )
     for name, allowed in _REQUIRED.items():
@@ -585,12 +593,12 @@ def _check_convention(stored, file):
         value = stored.get(name)
         if value is not None and value not in allowed:
             raise SIBError(
-                f'{file} has {name}={value!r:.60}, which is not supported; '
+                f'{file} has {name}={_shown(value)}, which is not supported; '
                 'fold it with SAELens first, or take another SAE'
             )
     for name in ('apply_b_dec_to_input', 'rescale_acts_by_decoder_norm'):
         if not isinstance(stored.get(name, True), bool):
-            raise SIBError(f'{file} has {name}={stored[name]!r:.60}; it must be true or false')
+            raise SIBError(f'{file} has {name}={_shown(stored[name])}; it must be true or false')
 
 # %% ../../nbs/03_sae/01_sae.ipynb #22e23664
 _DTYPES = dict(float32='float32', bfloat16='bfloat16', float16='float32', float64='float32')
@@ -601,7 +609,7 @@ def _stored_activation(stored, meta, file):
     architecture = stored['architecture']
     activation = meta.get('sib_activation') or _ACTIVATIONS[architecture]
     if _ARCHITECTURES.get(str(activation)) != architecture:
-        raise SIBError(f'{file}: sib_activation {activation!r:.40} is not stored as {architecture}')
+        raise SIBError(f'{file}: sib_activation {_shown(activation)} is not stored as {architecture}')
     if architecture == 'topk':
         return activation, check_count(stored.get('k'), f'{file}: k', 1, stored['d_sae'])
     return activation, meta.get('sib_k') or min(16, stored['d_sae'])
@@ -613,7 +621,7 @@ def _origin(meta, hook_name, file):
     kept = {name: value for name, value in kept.items() if value is not None}
     block = _named_block(hook_name)
     if block is not None and kept.pop('hook_layer', block) != block:
-        raise SIBError(f'{file}: hook_layer={meta["hook_layer"]!r:.40} contradicts {hook_name!r}')
+        raise SIBError(f'{file}: hook_layer={_shown(meta["hook_layer"])} contradicts {hook_name!r}')
     if kept.get('prepend_bos') is True:
         kept.pop('prepend_bos')
     return json.dumps(kept, sort_keys=True) if kept else ''
@@ -708,7 +716,7 @@ def _check_weights(cfg, stored, weights, file):
     if expected != found:
         name = sorted(dict(expected.items() ^ found.items()))[0]
         raise SIBError(
-            f'{file} does not fit cfg.json: {name!r:.40} is {found.get(name)}, '
+            f'{file} does not fit cfg.json: {_shown(name)} is {found.get(name)}, '
             f'not {expected.get(name)}; the two files belong to different SAEs'
         )
     if not all(tensor.is_floating_point() for tensor in weights.values()):
@@ -749,10 +757,10 @@ def load(
 def _folder(path):
     "The path of a folder that is there."
     if not isinstance(path, (str, os.PathLike)):
-        raise SIBError(f'{path!r:.60} is no path; name the folder of an SAE')
+        raise SIBError(f'{_shown(path)} is no path; name the folder of an SAE')
     if not os.path.isdir(path):
         what = 'is a file' if os.path.exists(path) else 'does not exist'
-        raise SIBError(f'{str(path)[:200]} {what}; name the folder of an SAE')
+        raise SIBError(f'{_shown(str(path))} {what}; name the folder of an SAE')
     return Path(path)
 
 # %% ../../nbs/03_sae/01_sae.ipynb #fa70e722
@@ -925,13 +933,14 @@ def residual_block(
     layer: int | None = None,  # the block, for an SAE that does not say what it reads
 ) -> int:  # 0-based: the SAE reads what leaves this block
     "The block after which an SAE reads the residual stream. Errors: `SIBError`."
+    layer = None if layer is None else check_count(layer, 'layer')
     cfg = getattr(sae, 'cfg', None)
     if cfg is None:
-        raise SIBError(f'{sae!r:.60} is no SAE; open one with SAE.load')
+        raise SIBError(f'{_shown(sae)} is no SAE; open one with SAE.load')
     for name, required in _RUN_TIME.items():
         value = getattr(cfg, name, required)
-        if value not in (required, None):
-            raise SIBError(f'this SAE has {name}={value!r:.60}, which is not supported here')
+        if value is not None and str(value) != required:
+            raise SIBError(f'this SAE has {name}={_shown(value)}, which is not supported here')
     hook, block = _hook_of(cfg)
     named = block if hook == UNKNOWN else residual_layer(hook)
     if hook != UNKNOWN and named is None:
@@ -940,7 +949,7 @@ def residual_block(
         raise SIBError('this SAE does not say which layer it reads; pass layer=')
     if None not in (layer, named) and layer != named:
         raise SIBError(f'layer={layer}, but this SAE reads the residual stream after block {named}')
-    return named if layer is None else check_count(layer, 'layer')
+    return named if layer is None else layer
 
 # %% ../../nbs/03_sae/01_sae.ipynb #fae8443c
 _SECRETS = (r'hf_[A-Za-z0-9]{4,}|(?i:bearer)\s+\S+|(?<=://)[^/\s@]+(?=@)'
@@ -985,7 +994,7 @@ def check_hub_name(
     parts = value.split('/') if isinstance(value, str) else []
     is_valid = all(re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}', part) for part in parts)
     if not n_parts[0] <= len(parts) <= n_parts[1] or not is_valid or '..' in value:
-        raise SIBError(f'{name}={value!r:.80}; it must be a name of letters, digits, ".", "-", "_"')
+        raise SIBError(f'{name}={_shown(value)}; it must be a name of letters, digits, ".", "-", "_"')
     return value
 
 # %% ../../nbs/03_sae/01_sae.ipynb #da939b5a
@@ -1109,7 +1118,7 @@ def _find_result(folder, result):
     if isinstance(result, (str, Path)):
         result = load_json(result)
     if result is not None and not isinstance(result, dict):
-        raise SIBError(f'result={result!r:.60}; it must be a dictionary or the name of its file')
+        raise SIBError(f'result={_shown(result)}; it must be a dictionary or the name of its file')
     return result
 
 # %% ../../nbs/03_sae/01_sae.ipynb #8400c8c4
@@ -1225,7 +1234,7 @@ def from_pretrained(
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
         return cls.load(Path(source, folder))
     if not re.fullmatch(r'[\w.-]+/[\w.-]+', str(source)):
-        raise SIBError(f'{source!r:.80} is neither a folder nor a name on a hub as owner/name')
+        raise SIBError(f'{_shown(source)} is neither a folder nor a name on a hub as owner/name')
     try:
         return _hub_class(cls).from_pretrained(str(source), folder=folder, **options)
     except SIBError:
