@@ -74,7 +74,7 @@ def contiguous(
         raise SIBError(f'group size {size} does not fit {d_sae} features; choose 1 to {d_sae}')
     return cls(torch.arange(d_sae) // size)
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #ceae726a
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #61029190
 @patch
 def _number(self: Groups, g, name='g'):
     "The number of a group that exists."
@@ -110,6 +110,14 @@ def merge(
     self.assignment = assignment
     return a
 
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #75b07d0a
+def _numbered(parts):
+    "The parts with their numbers."
+    try:
+        return list(enumerate(parts))
+    except TypeError:
+        raise SIBError('parts must be lists of features') from None
+
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #eccaa760
 @patch
 def split(
@@ -119,7 +127,7 @@ def split(
 ) -> list:  # numbers of the parts: `g` for the first, new ones at the end for the rest
     "Divide a group into parts."
     g = self._number(g)
-    parts = [check_indices(part, f'parts[{i}]', self.d_sae) for i, part in enumerate(parts)]
+    parts = [check_indices(part, f'parts[{i}]', self.d_sae) for i, part in _numbered(parts)]
     members = self.members(g)
     smallest = min(map(len, parts), default=0)
     if smallest == 0 or not torch.equal(torch.cat(parts).sort().values, members):
@@ -253,7 +261,7 @@ def _check(self: GroupAdaptationConfig):
     check_number(self.alpha, 'alpha', above=0, below=1)
     self._check_together()
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #b191d970
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #86b8d4b2
 _ROUNDING = 1 + 1e-9
 
 
@@ -299,7 +307,7 @@ def with_defaults(
     chosen |= {name: value for name, value in given.items() if value is not None}
     return replace(self, **chosen)
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2f9f62bb
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #329e7964
 def _adaptation(groups, options):
     "The configuration from options, for a partition."
     if not isinstance(groups, Groups):
@@ -747,7 +755,7 @@ def _merge(self: AdaptiveGroups):
         events.append(dict(event, features=moved, mi=mi, p=p))
     return events
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #5ceb3031
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #90a5f44b
 EVENTS_KEPT = 100  # changes in a saved state
 
 
@@ -768,7 +776,7 @@ def _record(self: AdaptiveGroups, events):
     except OSError as error:
         raise SIBError(explain_os_error(error, f'cannot write {self.event_file}')) from None
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #4bae0898
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #19026f20
 @patch
 def _rewrite_events(self: AdaptiveGroups):
     "Make the file hold the list."
@@ -801,7 +809,7 @@ def state_dict(self: AdaptiveGroups) -> dict:  # name → tensor
         journal=torch.tensor(list(json.dumps(journal).encode()), dtype=torch.uint8),
     )
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #c1ac2347
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #58c47dcd
 @patch
 def _events_until(self: AdaptiveGroups, n_events, last):
     "All of the first `n_events` changes, from the file; the `last` of them without a file."
@@ -817,7 +825,7 @@ def _events_until(self: AdaptiveGroups, n_events, last):
         raise SIBError(f'{self.event_file} belongs to another run; restore it')
     return events
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2be2b3f4
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2498e62f
 def _journal(state):
     "Events, proposals and identities from a state."
     try:

@@ -11,7 +11,7 @@ __all__ = ['ACTIVATIONS', 'MOST_LATENTS', 'UNKNOWN', 'SHARED_FILES', 'residual_l
 # %% ../../nbs/03_sae/01_sae.ipynb #103b8ca5
 import copy
 import functools
-import html
+import glob
 import json
 import os
 import random
@@ -30,7 +30,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..core import SIBError, atomic_write, explain_os_error, load_json, save_json, versions
-from ..integrity import SUMS, check_sums, read_folder, replace_folder, write_sums
+from sib_nb.integrity import (
+    SUMS,
+    check_sums,
+    read_folder,
+    replace_folder,
+    sweep_temporary,
+    write_sums,
+)
 from ..validation import check_choice, check_count, check_number, check_tensor
 
 # %% ../../nbs/03_sae/01_sae.ipynb #82843a8a
@@ -126,6 +133,12 @@ def _check_texts(self: SAEConfig):
         text = getattr(self, name)
         if not isinstance(text, str) or not text.isprintable():
             raise SIBError(f'{name}={_shown(text)}; it must be a text without control characters')
+    try:
+        is_object = isinstance(json.loads(self.origin or '{}'), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise SIBError(f'origin={_shown(self.origin)}; it must be the text of a JSON object')
 
 # %% ../../nbs/03_sae/01_sae.ipynb #587ffc92
 @patch
@@ -516,6 +529,8 @@ def save(
     state = self._finite_state()
     if groups is not None:
         groups = check_assignment(getattr(groups, 'assignment', groups), 'groups', self.cfg.d_sae)
+    place = Path(path).resolve()
+    sweep_temporary(place.parent, f'.{glob.escape(place.name)}.*.tmp')  # of processes that died
     with replace_folder(path, replaces=_REPLACED) as new:
         _write_tensors(new / 'sae_weights.safetensors', state)
         if groups is not None:

@@ -458,7 +458,7 @@ def can_be_sparse(sae) -> bool:
         and cfg.k < cfg.d_sae - cfg.n_exempt
     )
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #195f3a2d
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #65c9c170
 def _is_covered(sae, x):
     "Whether the sparse implementation applies; an SAE at inference has a fixed threshold."
     return (
@@ -604,7 +604,7 @@ def _update(gradient, opt, clip_factor, normalise):
     arguments = (rows, *gradient.terms, gradient.along, *moments, *scalars, normalise)
     run_over_rows(adam_rows, row_cuts(len(rows)), *arguments)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #27da7eb1
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #d0c88190
 def _check_optimizer(opt, clip):
     "Options of Adam that the sparse step does not have are errors."
     if type(opt) is not torch.optim.Adam or len(opt.param_groups) != 1:
