@@ -48,13 +48,13 @@ def d_sae(self: Groups) -> int:
     "Number of features."
     return len(self.assignment)
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #ecd2b914
 @patch(as_prop=True)
 def n_groups(self: Groups) -> int:
     "Number of groups."
     return int(self.assignment.max()) + 1
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #7c14b3f0
 @patch(as_prop=True)
 def sizes(self: Groups) -> torch.Tensor:  # `(G,)` long
     "Number of features in each group."
@@ -74,7 +74,7 @@ def contiguous(
         raise SIBError(f'group size {size} does not fit {d_sae} features; choose 1 to {d_sae}')
     return cls(torch.arange(d_sae) // size)
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #61029190
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #f5a1b7a9
 @patch
 def _number(self: Groups, g, name='g'):
     "The number of a group that exists."
@@ -110,7 +110,7 @@ def merge(
     self.assignment = assignment
     return a
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #75b07d0a
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2eb0d3e5
 def _numbered(parts):
     "The parts with their numbers."
     try:
@@ -168,7 +168,7 @@ def state_dict(self: Groups) -> dict:  # name → tensor
     "The assignment, for `load_state_dict`."
     return dict(assignment=self.assignment.clone())
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #c41181b5
 @patch
 def load_state_dict(
     self: Groups,
@@ -247,7 +247,7 @@ _COUNTS = dict(every=1, min_tokens=1, min_size=1, max_size=1, patience=1, max_ch
 _COUNTS |= dict(candidates=1, shuffles=1, block=1, seed=0)
 _OPTIONAL_COUNTS = dict(min_groups=1, max_groups=1, max_moves=0)
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #25166bf1
 @patch
 def _check(self: GroupAdaptationConfig):
     "Each option alone, then those that cannot work together."
@@ -261,10 +261,10 @@ def _check(self: GroupAdaptationConfig):
     check_number(self.alpha, 'alpha', above=0, below=1)
     self._check_together()
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #86b8d4b2
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #eeddddb1
 _ROUNDING = 1 + 1e-9
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #dc06dc96
 @patch
 def is_significant(
     self: GroupAdaptationConfig,
@@ -273,7 +273,7 @@ def is_significant(
     "Whether a p-value is at most alpha."
     return p <= self.alpha * _ROUNDING
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2b8492ef
 @patch
 def _check_together(self: GroupAdaptationConfig):
     if not self.split_at < self.merge_at:
@@ -307,7 +307,7 @@ def with_defaults(
     chosen |= {name: value for name, value in given.items() if value is not None}
     return replace(self, **chosen)
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #329e7964
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #3b86079c
 def _adaptation(groups, options):
     "The configuration from options, for a partition."
     if not isinstance(groups, Groups):
@@ -755,10 +755,10 @@ def _merge(self: AdaptiveGroups):
         events.append(dict(event, features=moved, mi=mi, p=p))
     return events
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #90a5f44b
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #c1a0d121
 EVENTS_KEPT = 100  # changes in a saved state
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #23db5a1a
 @patch
 def _record(self: AdaptiveGroups, events):
     "Append events to the list, and to the file if there is one."
@@ -776,7 +776,7 @@ def _record(self: AdaptiveGroups, events):
     except OSError as error:
         raise SIBError(explain_os_error(error, f'cannot write {self.event_file}')) from None
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #19026f20
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #53040e1e
 @patch
 def _rewrite_events(self: AdaptiveGroups):
     "Make the file hold the list."
@@ -784,7 +784,7 @@ def _rewrite_events(self: AdaptiveGroups):
     with atomic_write(self.event_file) as temporary:
         temporary.write_text(lines, encoding='utf-8')
 
-
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #aa5c5611
 @patch
 def write_events_to(
     self: AdaptiveGroups,
@@ -809,7 +809,7 @@ def state_dict(self: AdaptiveGroups) -> dict:  # name → tensor
         journal=torch.tensor(list(json.dumps(journal).encode()), dtype=torch.uint8),
     )
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #58c47dcd
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #5cb82663
 @patch
 def _events_until(self: AdaptiveGroups, n_events, last):
     "All of the first `n_events` changes, from the file; the `last` of them without a file."
@@ -825,7 +825,7 @@ def _events_until(self: AdaptiveGroups, n_events, last):
         raise SIBError(f'{self.event_file} belongs to another run; restore it')
     return events
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2498e62f
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #24666816
 def _journal(state):
     "Events, proposals and identities from a state."
     try:

@@ -52,7 +52,7 @@ _OUTPUTS = (
 )
 _INPUT = r'blocks\.(\d{1,6})\.hook_(?:resid_pre|in)'
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #b46fc6d3
 def residual_layer(
     hook_name: str,  # of TransformerLens, or the path of a block as `model.layers.3`
 ) -> int | None:  # None: the hook point is not the residual stream after a block
@@ -246,10 +246,10 @@ class SAEOut(NamedTuple):
 def _checked_config(cfg):
     "`cfg`, if it is a configuration."
     if not isinstance(cfg, SAEConfig):
-        raise SIBError(f'an SAE is made from a configuration, not {_shown(cfg)}; SAE(SAEConfig(...))')
+        raise SIBError(f'an SAE needs a configuration, not {_shown(cfg)}; SAE(SAEConfig(...))')
     return cfg
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #70f89dd8
 def _unit_rows(cfg, generator):
     "Random decoder rows of length one; without a generator, those of seed 0."
     generator = torch.Generator().manual_seed(0) if generator is None else generator
@@ -416,7 +416,7 @@ _ARCHITECTURES = dict(relu='standard', topk='topk', batchtopk='jumprelu', jumpre
 _OWN_FIELDS = ('sae_lens_version', 'sae_lens_training_version', 'model_name', 'hook_name')
 _OWN_FIELDS += ('sib_activation', 'sib_k', 'sib_n_exempt')
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #b7ff91e9
 def _named_block(hook_name):
     "The number of the block that a hook point names, whatever it reads there; or None."
     found = re.search(r'\.(\d{1,6})(?:\.|$)', hook_name)
@@ -510,7 +510,7 @@ def check_assignment(
 # what a folder may hold that is replaced, besides the files in its SHA256SUMS
 _REPLACED = ('cfg.json', 'sae_weights.safetensors', 'groups.safetensors', 'sparsity.safetensors')
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #7f27f67c
 def _write_tensors(file, tensors):
     "Write a safetensors file."
     with atomic_write(file) as temporary:
@@ -569,7 +569,7 @@ def _is_flat(stored):
     version = stored.get('sae_lens_version') or (meta or {}).get('sae_lens_version')
     return not meta and int(re.match(r'\d{1,3}|', str(version or '0'))[0] or 0) < 6
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #cf8e5dba
 def _sorted_fields(stored):
     "A flat configuration with the fields of today."
     stored = {_FORMER_NAMES.get(name, name): value for name, value in stored.items()}
@@ -618,13 +618,13 @@ def _check_convention(stored, file):
 # %% ../../nbs/03_sae/01_sae.ipynb #22e23664
 _DTYPES = dict(float32='float32', bfloat16='bfloat16', float16='float32', float64='float32')
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #d61ef5ec
 def _stored_activation(stored, meta, file):
     "The activation and k of a stored configuration."
     architecture = stored['architecture']
     activation = meta.get('sib_activation') or _ACTIVATIONS[architecture]
     if _ARCHITECTURES.get(str(activation)) != architecture:
-        raise SIBError(f'{file}: sib_activation {_shown(activation)} is not stored as {architecture}')
+        raise SIBError(f'{file}: {_shown(activation)} is not stored as {architecture}')
     if architecture == 'topk':
         return activation, check_count(stored.get('k'), f'{file}: k', 1, stored['d_sae'])
     return activation, meta.get('sib_k') or min(16, stored['d_sae'])
@@ -672,7 +672,7 @@ def _checked_parts(stored, file):
         reason = f'{type(error).__name__} {error}'[:100]
         raise SIBError(f'{file} is damaged ({reason}); restore it or save the SAE again') from None
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #457fb60d
 def _read_config(file):
     "A stored configuration with today's fields, and as a `SAEConfig`."
     return _checked_parts(load_json(file), file)
@@ -688,7 +688,7 @@ def _moved_norms(weights):
         W_dec=weights['W_dec'] / norms.clamp(min=1e-8)[:, None],
     )
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #14497616
 def _converted(weights, stored):
     "Weights in this package's convention, fp32."
     weights = {name: tensor.float() for name, tensor in weights.items()}
@@ -751,7 +751,7 @@ def _sae_of(cls, stored, cfg, weights, file):
     sae.load_state_dict(weights)
     return sae.eval()
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #c369e4df
 def _read_sae(cls, folder):
     "The SAE in a folder."
     check_sums(folder, required=False)
@@ -791,7 +791,7 @@ def _read_groups(folder, d_sae=None):
         d_sae = _read_config(folder / 'cfg.json')[1].d_sae
     return check_assignment(tensors['assignment'], str(file), d_sae)
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #275f5aaf
 def load_groups(
     path,  # the folder of an SAE
 ) -> Tensor:  # group of each feature, `(d_sae,)` long; `Groups(load_groups(path))`
@@ -805,13 +805,13 @@ class SavedSAE(NamedTuple):
     sae: SAE
     groups: Tensor | None  # `(d_sae,)` long; None if it was saved without
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #46f56fcb
 def _read_both(folder):
     sae = _read_sae(SAE, folder)
     has_groups = (folder / 'groups.safetensors').exists()
     return SavedSAE(sae, _read_groups(folder, sae.cfg.d_sae) if has_groups else None)
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #44c0e630
 def open_sae(
     path,  # a folder written by `SAE.save`, or by SAELens
 ) -> SavedSAE:
@@ -933,7 +933,7 @@ def to_sae_bench(self: SAE):  # `sae_lens.SAE` with further fields in its `cfg`
 # %% ../../nbs/03_sae/01_sae.ipynb #84957b1f
 _RUN_TIME = dict(normalize_activations='none', reshape_activations='none')
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #a97273ab
 def _hook_of(cfg):
     "The hook point and the block that a configuration of ours, SAELens or SAEBench names."
     places = (cfg, getattr(cfg, 'metadata', None))
@@ -971,7 +971,7 @@ _SECRETS = (r'hf_[A-Za-z0-9]{4,}|(?i:bearer)\s+\S+|(?<=://)[^/\s@]+(?=@)'
             r'|(?<=token=)[^\s&]+|(?<=password=)[^\s&]+')
 _PATHS = r'(?<![\w./:~\\-])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s\'"<>|]+[/\\])+(?=[^/\\\s\'"<>|])'
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #8b53b02b
 def without_secrets(
     text: str,
     *secrets,  # texts that must not appear
@@ -1009,7 +1009,7 @@ def check_hub_name(
     parts = value.split('/') if isinstance(value, str) else []
     is_valid = all(re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}', part) for part in parts)
     if not n_parts[0] <= len(parts) <= n_parts[1] or not is_valid or '..' in value:
-        raise SIBError(f'{name}={_shown(value)}; it must be a name of letters, digits, ".", "-", "_"')
+        raise SIBError(f'{name}={_shown(value)}; it must be of letters, digits, ".", "-", "_"')
     return value
 
 # %% ../../nbs/03_sae/01_sae.ipynb #da939b5a
@@ -1026,13 +1026,13 @@ def _number(value, form='.3f'):
     except SIBError:
         return '–'
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #5482594e
 def _plain_cell(text):
     "A text of a table's cell, without markup."
     text = without_secrets(str(text))[:80]
     return re.sub(r'[&<>|`\[\]*\\]', lambda found: f'&#{ord(found[0])};', text)
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #4f5262e7
 def _field(result, *names):
     "A nested field of a result; None if it is not there."
     for name in names:
@@ -1111,7 +1111,7 @@ def model_card(
 # what is uploaded of an SAE
 SHARED_FILES = ('cfg.json', 'sae_weights.safetensors', 'groups.safetensors', 'result.json', SUMS)
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #84ae38a2
 def _write_shared(folder, sae, groups, result):
     "Write an SAE as it is uploaded."
     shared = copy.copy(sae)  # the same tensors
@@ -1143,7 +1143,7 @@ def _hub():
 
     return HfApi()
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #d28243f2
 def _refusal(action, error, *secrets):
     "One line about an error of the hub."
     text = str(error).strip() or type(error).__name__
@@ -1163,7 +1163,7 @@ def _upload(api, repo, folder, name):
         delete_patterns=[f'{name}/*'],  # files of a former SAE of this name
     )
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #b16d5677
 def push(
     folder,  # of an SAE, such as `data/results/saes/…`
     repo: str,  # owner/name on the hub; made if need be
@@ -1193,7 +1193,7 @@ def push(
 # %% ../../nbs/03_sae/01_sae.ipynb #51f243d7
 _ROOT_FILES = (*SHARED_FILES, 'README.md', 'train.json', 'sparsity.safetensors')
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #47af63ac
 def hub_folder(
     repo: str,  # owner/name
     folder: str = '',  # of the SAE in the repository; empty: its root
@@ -1219,7 +1219,7 @@ def _save_for_hub(self, save_directory):
     (folder / 'README.md').write_text(card, encoding='utf-8')
     write_sums(folder)
 
-
+# %% ../../nbs/03_sae/01_sae.ipynb #24441b54
 def _open_from_hub(cls, *, model_id, folder='', **options):
     "`ModelHubMixin._from_pretrained`."
     return cls.sae_class.load(hub_folder(model_id, folder, **options))

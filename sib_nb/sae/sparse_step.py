@@ -458,7 +458,7 @@ def can_be_sparse(sae) -> bool:
         and cfg.k < cfg.d_sae - cfg.n_exempt
     )
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #65c9c170
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #afcc5cce
 def _is_covered(sae, x):
     "Whether the sparse implementation applies; an SAE at inference has a fixed threshold."
     return (
@@ -508,7 +508,7 @@ def _rows(tensor):
         return tensor.T.numpy()  # the encoder; of activations of width 1, both layouts are equal
     return tensor.contiguous().view(-1, tensor.shape[-1]).numpy()
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #d7a8e578
 def _same_layout(tensor, parameter):
     if tensor.stride() == parameter.stride():
         return tensor
@@ -604,7 +604,7 @@ def _update(gradient, opt, clip_factor, normalise):
     arguments = (rows, *gradient.terms, gradient.along, *moments, *scalars, normalise)
     run_over_rows(adam_rows, row_cuts(len(rows)), *arguments)
 
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #d0c88190
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #ae51f198
 def _check_optimizer(opt, clip):
     "Options of Adam that the sparse step does not have are errors."
     if type(opt) is not torch.optim.Adam or len(opt.param_groups) != 1:
