@@ -22,7 +22,7 @@ from ..core import SIBError, atomic_write, explain_os_error, parse_json
 from ..information.estimators import permutation
 from ..information.sliding_window import SlidingWindowMI
 from ..information.sparse_counts import SparseActivity
-from .sae import check_assignment
+from .sae import MOST_LATENTS, check_assignment
 from ..validation import check_count, check_indices, check_number, check_tensor
 
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #57b94875
@@ -68,7 +68,7 @@ def contiguous(
     size: int,  # features a group; the last group takes what is left
 ) -> Groups:
     "Neighbouring features together."
-    d_sae = check_count(d_sae, 'd_sae', 1)
+    d_sae = check_count(d_sae, 'd_sae', 1, MOST_LATENTS)
     size = check_count(size, 'size', 1)
     if size > d_sae:
         raise SIBError(f'group size {size} does not fit {d_sae} features; choose 1 to {d_sae}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'SparseLatents', 'GradientTerm', 'Encoder', 'in_pieces', 'entries_above', 'BatchEntries', 'batch_entries',
-           'active_latents', 'SelectedPreactivations', 'SparseOut', 'can_be_sparse', 'sparse_forward', 'feature_rows',
+           'can_be_sparse', 'active_latents', 'SelectedPreactivations', 'SparseOut', 'sparse_forward', 'feature_rows',
            'RowGradient', 'row_gradients', 'adam_step']
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #6422dc6e
@@ -20,7 +20,15 @@ from .sae import SAE, batch_cut
 from .sparse_kernels import adam_rows, combine, count_above, dots, entries_in_columns
 from .sparse_kernels import group_moments, group_moments_gradient, measure, read_columns
 from .sparse_kernels import select, transpose, write_above, write_columns
-from ..validation import check_number
+from ..validation import check_indices, check_number, check_tensor
+
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #3c12a487
+def _check_entries(ptr, idx, values, d_sae):
+    "Entries that the loops may read without looking."
+    offsets_fit = ptr[0] == 0 and ptr[-1] == len(idx) == len(values) and (ptr[1:] >= ptr[:-1]).all()
+    latents_fit = not len(idx) or (idx.min() >= 0 and idx.max() < d_sae)
+    if not offsets_fit or not latents_fit:
+        raise SIBError(f'ptr, idx and values do not describe latents of {len(ptr) - 1} tokens')
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #be9e6afa
 class SparseLatents:
@@ -33,6 +41,7 @@ class SparseLatents:
         values: Tensor,  # of each entry, not negative
         d_sae: int,  # number of latents
     ):
+        _check_entries(ptr, idx, values, d_sae)
         self.ptr = ptr
         self.idx = idx
         self.values = values
@@ -43,6 +52,7 @@ class SparseLatents:
         return self.shape[0]
 
     def __matmul__(self, W):
+        check_tensor(W, 'W', shape=(self.shape[1], None), kind='float', finite=False)
         return _Product.apply(self.values, W, self, None)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #2fbc5bd7
@@ -153,6 +163,7 @@ def index_select(
     cols: Tensor,  # numbers of latents, `(c,)` long; repetitions are allowed
 ) -> Tensor:  # `(n, c)`, dense
     "Some latents."
+    cols = check_indices(cols, 'cols', self.shape[1], distinct=False)
     distinct, back = cols.unique(return_inverse=True)
     if len(distinct) == len(cols):
         return _Columns.apply(self.values, self, cols)
@@ -359,6 +370,18 @@ def _batchtopk_latents(sae, centred, encoder):
     sae.threshold.copy_(moved)
     return SparseLatents(found.ptr, found.idx, torch.from_numpy(found.val), sae.cfg.d_sae)
 
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #cb7b8d47
+def can_be_sparse(sae) -> bool:
+    "Whether `sparse_forward` covers this SAE."
+    if type(sae) is not SAE:
+        return False
+    cfg = sae.cfg
+    return (
+        sae.W_dec.device.type == 'cpu'
+        and 'topk' in cfg.activation
+        and cfg.k < cfg.d_sae - cfg.n_exempt
+    )
+
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #12e86427
 @torch.no_grad()
 def active_latents(
@@ -367,6 +390,9 @@ def active_latents(
     products: torch.dtype | None = None,  # dtype of the product; None: that of the weights
 ) -> SparseLatents | None:  # without gradient; None where something is not finite
     "The latents of a batch. BatchTopK's threshold moves as in the dense implementation."
+    if not can_be_sparse(sae):
+        raise SIBError(f'{sae!r:.99} has no sparse step; call it as sae(x)')
+    check_tensor(centred, 'centred', shape=(None, sae.cfg.d_in), kind='float', finite=False)
     encoder = Encoder(sae.W_enc.detach(), sae.b_enc.detach(), sae.cfg.n_exempt, products)
     if sae.cfg.activation == 'topk':
         return _topk_latents(sae, centred, encoder)
@@ -445,18 +471,6 @@ def _deferred(sae, name):
     if getattr(sae, name)._backward_hooks:
         return None  # the hook needs the gradient
     return getattr(sae, 'deferred', {}).get(name)
-
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #cb7b8d47
-def can_be_sparse(sae) -> bool:
-    "Whether `sparse_forward` covers this SAE."
-    if type(sae) is not SAE:
-        return False
-    cfg = sae.cfg
-    return (
-        sae.W_dec.device.type == 'cpu'
-        and 'topk' in cfg.activation
-        and cfg.k < cfg.d_sae - cfg.n_exempt
-    )
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #afcc5cce
 def _is_covered(sae, x):
