@@ -144,7 +144,7 @@ def _never_known_questions(domains, heldout, split_seed):
     rows = [row for row in _trained_wordings(domains) if not row['known']]
     return _split_by_entity(rows, heldout, split_seed)[1] if rows else []
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #a2a61a8a
+# %% ../../nbs/05_unlearning/07_audit.ipynb #20ed521d
 def _embedded_entities(rows):
     "`(domain, name)` → entity, if all questions are the embedded benchmark's; otherwise empty."
     entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
@@ -162,7 +162,7 @@ def _texts_about(entities, keys):
             texts += [fill_template(template, entity) for template in DOCS]
     return texts
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #cc017e26
+# %% ../../nbs/05_unlearning/07_audit.ipynb #7487b503
 def _check_material(n, n_few, n_docs, heldout, split_seed, seed):
     "Raise `SIBError` for options of `material` that make no sense."
     counts = dict(n=(n, 1), n_few=(n_few, 1), n_docs=(n_docs, 0), seed=(seed, 0))
@@ -221,7 +221,7 @@ class Answers(NamedTuple):
     answer: np.ndarray  # index of the right option, `(n,)`
     entity: np.ndarray  # what the question is about: the unit of resampling, `(n,)`
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #eb60411d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #e92b7d0d
 def _checked_answers(logp, answer):
     "Log-probabilities and right options as arrays; NaN, no question or no such option is refused."
     logp = check_tensor(logp, 'logp', (None, None), 'float', finite=False)
@@ -330,7 +330,7 @@ NEW_WORDINGS = dict(
     ),
 )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #72b0158d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #2d7a5bfe
 def _entity_of(row, entities):
     "The entity of a question; `SIBError` for a question of another benchmark."
     entity = entities.get((row['subject'], row.get('entity')))
@@ -423,7 +423,7 @@ def with_examples(
 # %% ../../nbs/05_unlearning/07_audit.ipynb #e8991faa
 CYCLIC_ORDERS = [(0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2)]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #a52c67f8
+# %% ../../nbs/05_unlearning/07_audit.ipynb #38792e31
 def _check_orders(orders):
     "Raise `SIBError` unless every order has each of the four options once."
     if not len(orders) or any(sorted(order) != [0, 1, 2, 3] for order in orders):
@@ -1031,7 +1031,7 @@ def _latents(record, n_latents):
         )
     return tuple(check_indices(latents, 'features', n_latents).tolist())
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #6d725f5f
+# %% ../../nbs/05_unlearning/07_audit.ipynb #b5a22fbd
 _RECORD = (  # what a record of an intervention has
     'method',
     'kind',
