@@ -36,18 +36,26 @@ from sib_nb.validation import (
     check_texts,
 )
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #99010fcb
+# %% ../../nbs/06_experiments/01_probing.ipynb #a1fb7842
+def _column(values, name):
+    "The values of a column as a list."
+    is_column = hasattr(values, '__iter__') and not isinstance(values, (str, dict))
+    if not is_column or getattr(values, 'ndim', 1) != 1:
+        raise SIBError(f'{name} is {type(values).__name__}; give a list with one value a text')
+    return list(values)
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #fc6366ed
 def _check_classes(texts, labels, entities=None):
     "Texts, labels and entities as lists of one length; a text without an entity stands for itself."
     texts = check_texts(texts, 'texts')
-    labels = list(labels)
+    labels = _column(labels, 'labels')
     if len(labels) != len(texts):
         raise SIBError(f'{len(texts)} texts have {len(labels)} labels: give one class a text')
     if any(label is None or label != label for label in labels):
         raise SIBError('a label is None or NaN: give one class a text')
     if entities is None:
         return texts, labels, list(range(len(texts)))
-    entities = list(entities)
+    entities = _column(entities, 'entities')
     if len(entities) != len(texts):
         raise SIBError(f'{len(texts)} texts have {len(entities)} entities: give one a text')
     if None in entities:
@@ -66,7 +74,7 @@ def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #748d89b3
+# %% ../../nbs/06_experiments/01_probing.ipynb #036548e2
 def _sorted_classes(labels):
     "The classes in order, at least two."
     try:
@@ -121,7 +129,7 @@ def named_fraction(
         by_class.setdefault(label, []).append(bool(re.search(pattern, text, re.I)))
     return {label: float(np.mean(named)) for label, named in sorted(by_class.items())}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #d4d2cfbc
+# %% ../../nbs/06_experiments/01_probing.ipynb #a807217d
 def _check_pooling(model, layer, sae, context, max_tokens):
     "The layer; `SIBError` for options that make no sense, or an SAE that does not fit."
     check_count(context, 'context', 2)
@@ -168,7 +176,7 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #95fbf55a
+# %% ../../nbs/06_experiments/01_probing.ipynb #7323c7e5
 def _labelled(x, y, name='x'):
     "Activations `(n, d)` and their labels, 0 or 1; NaN and other labels are refused."
     x = check_tensor(x, name, (None, None), 'float')
@@ -474,7 +482,7 @@ def _shuffled_by_group(latents, groups, seed):
         shuffled[:, members] = latents[order][:, members]
     return shuffled
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #5b3105b5
+# %% ../../nbs/06_experiments/01_probing.ipynb #9527f8e9
 def _variance(x):
     "Sum of squared distances from the mean; activations that are all alike are refused."
     variance = (x - x.mean(0)).square().sum()
