@@ -30,6 +30,7 @@ from ..integrity import content_key, model_key
 from sib_nb.language_model.data import (
     DOCS,
     LETTERS,
+    OPTION_ORDERS,
     UNTRAINED,
     WORDINGS,
     clean_questions,
@@ -144,7 +145,7 @@ def _never_known_questions(domains, heldout, split_seed):
     rows = [row for row in _trained_wordings(domains) if not row['known']]
     return _split_by_entity(rows, heldout, split_seed)[1] if rows else []
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #20ed521d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #e2ed5b4f
 def _embedded_entities(rows):
     "`(domain, name)` → entity, if all questions are the embedded benchmark's; otherwise empty."
     entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
@@ -162,7 +163,7 @@ def _texts_about(entities, keys):
             texts += [fill_template(template, entity) for template in DOCS]
     return texts
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #7487b503
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a605d272
 def _check_material(n, n_few, n_docs, heldout, split_seed, seed):
     "Raise `SIBError` for options of `material` that make no sense."
     counts = dict(n=(n, 1), n_few=(n_few, 1), n_docs=(n_docs, 0), seed=(seed, 0))
@@ -221,7 +222,7 @@ class Answers(NamedTuple):
     answer: np.ndarray  # index of the right option, `(n,)`
     entity: np.ndarray  # what the question is about: the unit of resampling, `(n,)`
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #e92b7d0d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #f52851bf
 def _checked_answers(logp, answer):
     "Log-probabilities and right options as arrays; NaN, no question or no such option is refused."
     logp = check_tensor(logp, 'logp', (None, None), 'float', finite=False)
@@ -330,7 +331,7 @@ NEW_WORDINGS = dict(
     ),
 )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #2d7a5bfe
+# %% ../../nbs/05_unlearning/07_audit.ipynb #14e36efc
 def _entity_of(row, entities):
     "The entity of a question; `SIBError` for a question of another benchmark."
     entity = entities.get((row['subject'], row.get('entity')))
@@ -423,10 +424,16 @@ def with_examples(
 # %% ../../nbs/05_unlearning/07_audit.ipynb #e8991faa
 CYCLIC_ORDERS = [(0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2)]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #38792e31
+# %% ../../nbs/05_unlearning/07_audit.ipynb #5bd4471c
+def _is_order(order):
+    "Whether this is one of the 24 orders of four options."
+    return isinstance(order, (list, tuple)) and tuple(order) in OPTION_ORDERS
+
+
 def _check_orders(orders):
     "Raise `SIBError` unless every order has each of the four options once."
-    if not len(orders) or any(sorted(order) != [0, 1, 2, 3] for order in orders):
+    is_list = isinstance(orders, (list, tuple)) and len(orders) > 0
+    if not is_list or not all(_is_order(order) for order in orders):
         raise SIBError(f'orders={orders!r}; each must have 0, 1, 2 and 3 once')
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #aab53491
@@ -1031,7 +1038,7 @@ def _latents(record, n_latents):
         )
     return tuple(check_indices(latents, 'features', n_latents).tolist())
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #b5a22fbd
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a27d12b5
 _RECORD = (  # what a record of an intervention has
     'method',
     'kind',
