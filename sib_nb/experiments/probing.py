@@ -36,7 +36,7 @@ from sib_nb.validation import (
     check_texts,
 )
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #a1fb7842
+# %% ../../nbs/06_experiments/01_probing.ipynb #3502359a
 def _column(values, name):
     "The values of a column as a list."
     is_column = hasattr(values, '__iter__') and not isinstance(values, (str, dict))
@@ -44,7 +44,7 @@ def _column(values, name):
         raise SIBError(f'{name} is {type(values).__name__}; give a list with one value a text')
     return list(values)
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #fc6366ed
+# %% ../../nbs/06_experiments/01_probing.ipynb #da897b7c
 def _check_classes(texts, labels, entities=None):
     "Texts, labels and entities as lists of one length; a text without an entity stands for itself."
     texts = check_texts(texts, 'texts')
@@ -74,7 +74,7 @@ def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #036548e2
+# %% ../../nbs/06_experiments/01_probing.ipynb #d5425c80
 def _sorted_classes(labels):
     "The classes in order, at least two."
     try:
@@ -116,6 +116,11 @@ def split_texts(
     train = {one: indices[: sizes[0]] for one, indices in train.items()}
     return train, {one: indices[: sizes[1]] for one, indices in test.items()}
 
+# %% ../../nbs/06_experiments/01_probing.ipynb #d207171b
+def _by_name(pair):
+    "The sort key of a class and its value."
+    return str(pair[0])
+
 # %% ../../nbs/06_experiments/01_probing.ipynb #d7f5eed0
 def named_fraction(
     texts,  # strings
@@ -127,9 +132,9 @@ def named_fraction(
     for text, label in zip(texts, labels):
         pattern = rf'\b{re.escape(str(label))}(s|es)?\b'
         by_class.setdefault(label, []).append(bool(re.search(pattern, text, re.I)))
-    return {label: float(np.mean(named)) for label, named in sorted(by_class.items())}
+    return {label: float(np.mean(named)) for label, named in sorted(by_class.items(), key=_by_name)}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #a807217d
+# %% ../../nbs/06_experiments/01_probing.ipynb #21a62d5c
 def _check_pooling(model, layer, sae, context, max_tokens):
     "The layer; `SIBError` for options that make no sense, or an SAE that does not fit."
     check_count(context, 'context', 2)
@@ -176,7 +181,7 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #7323c7e5
+# %% ../../nbs/06_experiments/01_probing.ipynb #76ee9aab
 def _labelled(x, y, name='x'):
     "Activations `(n, d)` and their labels, 0 or 1; NaN and other labels are refused."
     x = check_tensor(x, name, (None, None), 'float')
@@ -482,7 +487,7 @@ def _shuffled_by_group(latents, groups, seed):
         shuffled[:, members] = latents[order][:, members]
     return shuffled
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #9527f8e9
+# %% ../../nbs/06_experiments/01_probing.ipynb #c2712f6f
 def _variance(x):
     "Sum of squared distances from the mean; activations that are all alike are refused."
     variance = (x - x.mean(0)).square().sum()
