@@ -110,7 +110,7 @@ def sample(self: _ProbeData, counts, n_other, generator):
     parts.append(torch.randint(len(self.x), (n_other,), generator=generator))
     return torch.cat(parts)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #110ce8d1
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #c7bfb432
 def _check_training(n, steps, batch_size, lr, share, weights, specialise, seed):
     "Raise `SIBError` for an option of `train_probe` that makes no sense."
     counts = dict(n=(n, 1), steps=(steps, 1), batch_size=(batch_size, 1), seed=(seed, 0))
@@ -190,7 +190,7 @@ def allowed_count(
     share = check_number(share, 'share', minimum=0, maximum=1)
     return math.floor(share * check_count(n, 'n') + 1e-9)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #8cabafc9
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d8dc407b
 def _token_weights(subject):
     "Weights that sum to 1 and are equal in total for all subjects, float64."
     _, position, sizes = subject.unique(return_inverse=True, return_counts=True)
@@ -203,10 +203,10 @@ def _check_rate(rate, n_tokens):
     if not allowed_count(rate, n_tokens):
         raise SIBError(
             f'{n_tokens} retain answer tokens cannot show a rate of {rate}; '
-            f'use at least {math.ceil(1 / rate - 1e-9)}'
+            f'use at least {math.ceil(min(1 / rate, 1e15) - 1e-9)}'
         )
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #ac98765f
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #4b6240ad
 def _n_firing(rate, subject):
     "How many tokens may fire; `subject` of the tokens by falling evidence, or their number."
     if isinstance(subject, int):
