@@ -36,7 +36,7 @@ class FinetuningData(NamedTuple):
     forget: list  # sequences about the forget domain
     retain: list  # sequences about other domains
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #9a8c3541
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #2fce9cda
 def _is_split(row):
     "Whether a row is on one side of the split: questions, and texts that name an entity."
     if not isinstance(row, dict):
@@ -124,11 +124,11 @@ def _gradient_step(optimizer, params, loss):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #3b9c61d0
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #af8461e5
 def _check_finetuning(data, steps, lr, batch_size, seed, name):
     "Raise `SIBError` for options or data that make no sense."
     check_count(steps, 'steps', 1)
-    check_number(lr, 'lr', minimum=0)
+    check_number(lr, 'lr', minimum=0, maximum=1e6)
     check_count(batch_size, 'batch_size', 1)
     check_count(seed, 'seed')
     if not data or not all(map(len, data)):
