@@ -36,7 +36,7 @@ class FinetuningData(NamedTuple):
     forget: list  # sequences about the forget domain
     retain: list  # sequences about other domains
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #2fce9cda
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #4806ad09
 def _is_split(row):
     "Whether a row is on one side of the split: questions, and texts that name an entity."
     if not isinstance(row, dict):
@@ -124,7 +124,7 @@ def _gradient_step(optimizer, params, loss):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #af8461e5
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #a82a432a
 def _check_finetuning(data, steps, lr, batch_size, seed, name):
     "Raise `SIBError` for options or data that make no sense."
     check_count(steps, 'steps', 1)
