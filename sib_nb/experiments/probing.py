@@ -12,6 +12,7 @@ import math
 import re
 import time
 import uuid
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,18 +37,26 @@ from sib_nb.validation import (
     check_texts,
 )
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #99010fcb
+# %% ../../nbs/06_experiments/01_probing.ipynb #fce65afa
+def _column(values, name):
+    "The values of a column as a list."
+    is_column = hasattr(values, '__iter__') and not isinstance(values, (str, dict))
+    if not is_column or getattr(values, 'ndim', 1) != 1:
+        raise SIBError(f'{name} is {type(values).__name__}; give a list with one value a text')
+    return list(values)
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #86a2a47b
 def _check_classes(texts, labels, entities=None):
     "Texts, labels and entities as lists of one length; a text without an entity stands for itself."
     texts = check_texts(texts, 'texts')
-    labels = list(labels)
+    labels = _column(labels, 'labels')
     if len(labels) != len(texts):
         raise SIBError(f'{len(texts)} texts have {len(labels)} labels: give one class a text')
     if any(label is None or label != label for label in labels):
         raise SIBError('a label is None or NaN: give one class a text')
     if entities is None:
         return texts, labels, list(range(len(texts)))
-    entities = list(entities)
+    entities = _column(entities, 'entities')
     if len(entities) != len(texts):
         raise SIBError(f'{len(texts)} texts have {len(entities)} entities: give one a text')
     if None in entities:
@@ -66,7 +75,7 @@ def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
     return {one: generator.permutation(np.flatnonzero((labels == one) & side)) for one in classes}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #748d89b3
+# %% ../../nbs/06_experiments/01_probing.ipynb #3d7365d3
 def _sorted_classes(labels):
     "The classes in order, at least two."
     try:
@@ -108,6 +117,11 @@ def split_texts(
     train = {one: indices[: sizes[0]] for one, indices in train.items()}
     return train, {one: indices[: sizes[1]] for one, indices in test.items()}
 
+# %% ../../nbs/06_experiments/01_probing.ipynb #96a7cfb2
+def _by_name(pair):
+    "The sort key of a class and its value."
+    return str(pair[0])
+
 # %% ../../nbs/06_experiments/01_probing.ipynb #d7f5eed0
 def named_fraction(
     texts,  # strings
@@ -119,9 +133,9 @@ def named_fraction(
     for text, label in zip(texts, labels):
         pattern = rf'\b{re.escape(str(label))}(s|es)?\b'
         by_class.setdefault(label, []).append(bool(re.search(pattern, text, re.I)))
-    return {label: float(np.mean(named)) for label, named in sorted(by_class.items())}
+    return {label: float(np.mean(named)) for label, named in sorted(by_class.items(), key=_by_name)}
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #d4d2cfbc
+# %% ../../nbs/06_experiments/01_probing.ipynb #2fe4d17b
 def _check_pooling(model, layer, sae, context, max_tokens):
     "The layer; `SIBError` for options that make no sense, or an SAE that does not fit."
     check_count(context, 'context', 2)
@@ -168,7 +182,7 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #95fbf55a
+# %% ../../nbs/06_experiments/01_probing.ipynb #f2fe999d
 def _labelled(x, y, name='x'):
     "Activations `(n, d)` and their labels, 0 or 1; NaN and other labels are refused."
     x = check_tensor(x, name, (None, None), 'float')
@@ -191,7 +205,7 @@ def one_vs_rest(
     positive,  # the class to tell from all others
 ) -> tuple:  # activations `(2n, d)` and labels `(2n,)`, shuffled
     "Positives and as many negatives, drawn evenly; with torch's global generator, as SAEBench."
-    if positive not in acts or len(acts) < 2:
+    if not isinstance(positive, Hashable) or positive not in acts or len(acts) < 2:
         raise SIBError(f'class {positive!r} and another one are needed; there are: {list(acts)}')
     positives = acts[positive]
     others = [one for one in acts if one != positive]
@@ -258,7 +272,7 @@ def full_probe_accuracy(
     x, y, x_test, y_test = _training_and_test(x, y, x_test, y_test)
     for name, value in dict(epochs=epochs, batch_size=batch_size, patience=patience).items():
         check_count(value, name, 1)
-    check_number(lr, 'lr', above=0)
+    check_number(lr, 'lr', above=0, maximum=1e6)
     net = nn.Linear(x.shape[1], 1, dtype=x.dtype)
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
     best = 0.0
@@ -474,7 +488,7 @@ def _shuffled_by_group(latents, groups, seed):
         shuffled[:, members] = latents[order][:, members]
     return shuffled
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #5b3105b5
+# %% ../../nbs/06_experiments/01_probing.ipynb #cb0329a2
 def _variance(x):
     "Sum of squared distances from the mean; activations that are all alike are refused."
     variance = (x - x.mean(0)).square().sum()

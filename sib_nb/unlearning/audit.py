@@ -30,6 +30,7 @@ from ..integrity import content_key, model_key
 from sib_nb.language_model.data import (
     DOCS,
     LETTERS,
+    OPTION_ORDERS,
     UNTRAINED,
     WORDINGS,
     clean_questions,
@@ -144,7 +145,7 @@ def _never_known_questions(domains, heldout, split_seed):
     rows = [row for row in _trained_wordings(domains) if not row['known']]
     return _split_by_entity(rows, heldout, split_seed)[1] if rows else []
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #a2a61a8a
+# %% ../../nbs/05_unlearning/07_audit.ipynb #f680205b
 def _embedded_entities(rows):
     "`(domain, name)` → entity, if all questions are the embedded benchmark's; otherwise empty."
     entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
@@ -162,7 +163,7 @@ def _texts_about(entities, keys):
             texts += [fill_template(template, entity) for template in DOCS]
     return texts
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #cc017e26
+# %% ../../nbs/05_unlearning/07_audit.ipynb #0440ee89
 def _check_material(n, n_few, n_docs, heldout, split_seed, seed):
     "Raise `SIBError` for options of `material` that make no sense."
     counts = dict(n=(n, 1), n_few=(n_few, 1), n_docs=(n_docs, 0), seed=(seed, 0))
@@ -221,7 +222,7 @@ class Answers(NamedTuple):
     answer: np.ndarray  # index of the right option, `(n,)`
     entity: np.ndarray  # what the question is about: the unit of resampling, `(n,)`
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #eb60411d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #c1536040
 def _checked_answers(logp, answer):
     "Log-probabilities and right options as arrays; NaN, no question or no such option is refused."
     logp = check_tensor(logp, 'logp', (None, None), 'float', finite=False)
@@ -330,7 +331,7 @@ NEW_WORDINGS = dict(
     ),
 )
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #72b0158d
+# %% ../../nbs/05_unlearning/07_audit.ipynb #574bdae0
 def _entity_of(row, entities):
     "The entity of a question; `SIBError` for a question of another benchmark."
     entity = entities.get((row['subject'], row.get('entity')))
@@ -391,6 +392,8 @@ def few_shot(
 ) -> list:  # prompts
     "Each question after `k` random solved examples."
     k = check_count(k, 'k')
+    rows = clean_questions(rows)
+    examples = clean_questions(examples, 'the examples') if k else []
     if len(examples) < k:
         raise SIBError(f'there are {len(examples)} questions to show, not {k}; show fewer')
     prompts = []
@@ -423,10 +426,16 @@ def with_examples(
 # %% ../../nbs/05_unlearning/07_audit.ipynb #e8991faa
 CYCLIC_ORDERS = [(0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2)]
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #a52c67f8
+# %% ../../nbs/05_unlearning/07_audit.ipynb #5b7161ba
+def _is_order(order):
+    "Whether this is one of the 24 orders of four options."
+    return isinstance(order, (list, tuple)) and tuple(order) in OPTION_ORDERS
+
+
 def _check_orders(orders):
     "Raise `SIBError` unless every order has each of the four options once."
-    if not len(orders) or any(sorted(order) != [0, 1, 2, 3] for order in orders):
+    is_list = isinstance(orders, (list, tuple)) and len(orders) > 0
+    if not is_list or not all(_is_order(order) for order in orders):
         raise SIBError(f'orders={orders!r}; each must have 0, 1, 2 and 3 once')
 
 # %% ../../nbs/05_unlearning/07_audit.ipynb #aab53491
@@ -449,6 +458,8 @@ def vote(
 ) -> Answers:  # a row for each question; options in the question's order
     "The option that most orders chose; among equals the one with the higher mean probability."
     _check_orders(orders)
+    if not isinstance(answers, Answers):
+        raise SIBError(f'answers is {type(answers).__name__}; pass what ask_in_orders returns')
     logp, _ = _checked_answers(answers.logp, answers.answer)
     if len(logp) % len(orders):
         raise SIBError(f'{len(logp)} answers are not {len(orders)} for each question')
@@ -834,6 +845,8 @@ def attack_table(
 ) -> pd.DataFrame:  # with loss_added (nats a token), status and recovered
     """Rows as a table; attacks that do not apply are left out. Without the attack 'none', or the
     original model, `SIBError`."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SIBError('the rows of attacks are no list of dictionaries; is the file damaged?')
     by_key = {(row['evaluated'], row['attack']): row for row in rows if 'forget' in row}
     compared = []
     for (name, attack), row in by_key.items():
@@ -1031,7 +1044,7 @@ def _latents(record, n_latents):
         )
     return tuple(check_indices(latents, 'features', n_latents).tolist())
 
-# %% ../../nbs/05_unlearning/07_audit.ipynb #6d725f5f
+# %% ../../nbs/05_unlearning/07_audit.ipynb #a1e9d271
 _RECORD = (  # what a record of an intervention has
     'method',
     'kind',

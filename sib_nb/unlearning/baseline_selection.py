@@ -54,7 +54,8 @@ class EvaluationSplit:
 
     def __post_init__(self):
         for side in ('forget', 'retain'):
-            object.__setattr__(self, side, clean_questions(getattr(self, side), f'{side} questions'))
+            rows = clean_questions(getattr(self, side), f'{side} questions')
+            object.__setattr__(self, side, rows)
         check_number(self.heldout, 'heldout', above=0, below=1)
         check_count(self.split_seed, 'split_seed')
         check_number(self.gate, 'gate', minimum=0)
@@ -114,7 +115,7 @@ def evaluate_on_split(
                 found[f'{side}_interval'] = interval
     return found
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #a411adff
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #f5bee542
 def _is_missing(value):
     "Whether a cell of a table is empty; a list or a tuple is not."
     return value is None or (np.ndim(value) == 0 and pd.isna(value))
@@ -271,7 +272,7 @@ STUDY = (  # name and seed of every sweep of the study
     ('RMU', 4),
 )
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8d1c0b4e
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #77395016
 def _packed(sequences):
     "Sequences `(ids, labels)` as three arrays, which are read faster than lists."
     lengths = np.array([len(ids) for ids, _ in sequences], np.int64)
@@ -279,7 +280,7 @@ def _packed(sequences):
     labels = np.fromiter(itertools.chain.from_iterable(row for _, row in sequences), np.int64)
     return lengths, ids, labels
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #8b3f8b70
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #a9bfaa21
 def _sweep_parts(model, data, split):
     "What all sweeps of a file depend on: SHA-256 of each part, and the rule of choice."
     return dict(
@@ -290,7 +291,7 @@ def _sweep_parts(model, data, split):
         questions=content_key(forget=split.forget, retain=split.retain),
     )
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #dead5a44
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #09a0a030
 def _stored_sweeps(file, parts):
     "What a file holds; a file made with something else is a `SIBError` that names it."
     stored = load_json(file) if file.exists() else dict(split=parts, results=[])
@@ -305,10 +306,10 @@ def _stored_sweeps(file, parts):
         )
     return stored
 
-# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #57ada0e9
+# %% ../../nbs/05_unlearning/06_baseline_selection.ipynb #898ff0d6
 def _check_grid_key(file, row, key):
     "Raise `SIBError` if a stored sweep tried other settings."
-    if row['config'].get('grid') != key:
+    if row['config'].get('settings') != key:
         raise SIBError(
             f'{file} holds {row["name"]} with other settings; delete it or choose another file'
         )
@@ -347,7 +348,7 @@ def sweep_all(
             _check_grid_key(file, done[name, seed], key)
             continue
         make = baseline_maker(name, model, data, seed)
-        result = sweep_baseline(name, model, make, grid, split, progress, seed=seed, grid=key)
+        result = sweep_baseline(name, model, make, grid, split, progress, seed=seed, settings=key)
         stored['results'].append(result.to_dict())
         save_json(file, dict(stored, model=model.name, versions=versions()))
     return stored['results']

@@ -27,7 +27,7 @@ from sib_nb.language_model.multiple_choice import (
     heldout_mask,
     training_sequences,
 )
-from ..validation import check_choice, check_count, check_number
+from ..validation import check_choice, check_count, check_number, check_tensor
 
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #edee0f1c
 class FinetuningData(NamedTuple):
@@ -36,7 +36,7 @@ class FinetuningData(NamedTuple):
     forget: list  # sequences about the forget domain
     retain: list  # sequences about other domains
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #1a91675a
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #4806ad09
 def _is_split(row):
     "Whether a row is on one side of the split: questions, and texts that name an entity."
     if not isinstance(row, dict):
@@ -53,6 +53,8 @@ def calibration_only(
     check_number(heldout, 'heldout', minimum=0, below=1)
     check_count(split_seed, 'split_seed')
     rows = [rows] if isinstance(rows, str) else rows
+    if not hasattr(rows, '__iter__'):
+        raise SIBError(f'{type(rows).__name__} is no list of texts or questions')
     rows = rows.to_list() if hasattr(rows, 'to_list') else list(rows)
     about = [i for i, row in enumerate(rows) if _is_split(row)]
     if not about:
@@ -122,11 +124,11 @@ def _gradient_step(optimizer, params, loss):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/05_baselines.ipynb #f93cda9e
+# %% ../../nbs/05_unlearning/05_baselines.ipynb #a82a432a
 def _check_finetuning(data, steps, lr, batch_size, seed, name):
     "Raise `SIBError` for options or data that make no sense."
     check_count(steps, 'steps', 1)
-    check_number(lr, 'lr', minimum=0)
+    check_number(lr, 'lr', minimum=0, maximum=1e6)
     check_count(batch_size, 'batch_size', 1)
     check_count(seed, 'seed')
     if not data or not all(map(len, data)):
@@ -277,6 +279,8 @@ def npo_loss(
 
     Zhang et al. 2024, equation 3."""
     check_number(beta, 'beta', above=0)
+    lp = check_tensor(lp, 'lp', kind='float', finite=False)
+    lp_ref = check_tensor(lp_ref, 'lp_ref', kind='float', finite=False)
     return -2 / beta * F.logsigmoid(-beta * (lp - lp_ref)).mean()
 
 # %% ../../nbs/05_unlearning/05_baselines.ipynb #4fcdcb2f

@@ -221,7 +221,7 @@ def _guard_features(intervention):
     "The latents of the guard, an empty tuple without one."
     return intervention.guard.features if intervention.guard else ()
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #2855cfed
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #40bba485
 def check_intervention(
     intervention: Intervention,
     sae,  # anything with `W_dec`
@@ -248,11 +248,8 @@ def apply_intervention(
 ):  # edited residual stream, `(batch, seq, d_in)`
     "Edit a batch of prompts. Prompts that are not selected come back bit for bit."
     check_intervention(intervention, sae)
-    if h.ndim != 3 or mask.shape != h.shape[:2]:
-        raise SIBError(
-            f'h has the shape {tuple(h.shape)}, the mask {tuple(mask.shape)}; '
-            'expected (batch, seq, d_in) and (batch, seq)'
-        )
+    h = check_tensor(h, 'h', (None, None, sae.W_enc.shape[0]), 'float', finite=False)
+    mask = check_tensor(mask, 'mask', h.shape[:2], finite=False)
     n = len(intervention.features)
     if not n:
         return h
@@ -687,7 +684,7 @@ def _group_choices(order, n_groups):
     alone = [order[i : i + 1] for i in range(1, max(n_groups, default=0))]
     return together + alone
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #4e49f47a
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #a1410f14
 def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
     "Raise `SIBError` for settings of a grid that make no sense."
     check_list(n_features, 'n_features', check_count, minimum=1)
@@ -701,7 +698,7 @@ def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
         if len(values):
             check_list(values, name, check, **limits)
 
-# %% ../../nbs/05_unlearning/04_interventions.ipynb #624471c6
+# %% ../../nbs/05_unlearning/04_interventions.ipynb #f14130a7
 def _check_statistics(statistics, sae, groups):
     "Raise `SIBError` for statistics of another SAE, or without groups where there are some."
     if len(statistics.scale) != len(sae.W_dec):

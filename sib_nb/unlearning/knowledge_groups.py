@@ -110,13 +110,13 @@ def sample(self: _ProbeData, counts, n_other, generator):
     parts.append(torch.randint(len(self.x), (n_other,), generator=generator))
     return torch.cat(parts)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6c591c53
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f7dedb26
 def _check_training(n, steps, batch_size, lr, share, weights, specialise, seed):
     "Raise `SIBError` for an option of `train_probe` that makes no sense."
     counts = dict(n=(n, 1), steps=(steps, 1), batch_size=(batch_size, 1), seed=(seed, 0))
     for name, (value, minimum) in counts.items():
         check_count(value, name, minimum)
-    check_number(lr, 'lr', above=0)
+    check_number(lr, 'lr', above=0, maximum=1e6)
     check_number(share, 'share', above=0, maximum=1)
     check_number(specialise, 'specialise', minimum=0)
     check_tensor(weights, 'weights', (4,), minimum=0)
@@ -190,7 +190,7 @@ def allowed_count(
     share = check_number(share, 'share', minimum=0, maximum=1)
     return math.floor(share * check_count(n, 'n') + 1e-9)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #97580c34
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f845d5d2
 def _token_weights(subject):
     "Weights that sum to 1 and are equal in total for all subjects, float64."
     _, position, sizes = subject.unique(return_inverse=True, return_counts=True)
@@ -203,10 +203,10 @@ def _check_rate(rate, n_tokens):
     if not allowed_count(rate, n_tokens):
         raise SIBError(
             f'{n_tokens} retain answer tokens cannot show a rate of {rate}; '
-            f'use at least {math.ceil(1 / rate - 1e-9)}'
+            f'use at least {math.ceil(min(1 / rate, 1e15) - 1e-9)}'
         )
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f47ebbb2
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #01b921d6
 def _n_firing(rate, subject):
     "How many tokens may fire; `subject` of the tokens by falling evidence, or their number."
     if isinstance(subject, int):
@@ -224,6 +224,7 @@ def calibrate_threshold(
 ) -> DomainProbe:
     """The same probe with its threshold moved. Errors: `SIBError` for a rate below one token, and
     for subjects that are no whole numbers from 0."""
+    x = check_tensor(x, 'x', (None, len(probe.mean)), 'float')
     _check_rate(false_positive_rate, len(x))
     evidence, order = probe.logits(x).amax(1).sort(descending=True)
     ordered = len(x)

@@ -74,7 +74,7 @@ def _token_rows(tokenizer, texts, seq_len):
         rows[:, 0] = start
     return rows
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5c460bf8
+# %% ../../nbs/05_unlearning/01_score.ipynb #be44ed48
 def _texts(corpus, name):
     "The texts of a corpus: texts, rows with a `text`, or a table with this column."
     if isinstance(corpus, (list, tuple)):
@@ -120,7 +120,7 @@ def corpus_tokens(
     orders = [torch.randperm(len(rows), generator=generator) for rows in corpora]
     return [rows[order][:dataset_size] for rows, order in zip(corpora, orders)]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #7684bd0f
+# %% ../../nbs/05_unlearning/01_score.ipynb #57d56e4b
 def _no_text(tokenizer):
     "The ids of BOS, EOS and padding, as far as the tokenizer has them."
     special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
@@ -201,15 +201,17 @@ class _VarianceSums:
             raise SIBError('the activations are all alike: they have no variance to explain')
         return self.squared_error / variance
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #344c9449
+# %% ../../nbs/05_unlearning/01_score.ipynb #fc352af3
 def _pieces(resid, d_in):
     "Residual vectors in pieces that fit the processor's cache."
     chunks = [resid] if isinstance(resid, Tensor) else resid
+    if not hasattr(chunks, '__iter__'):
+        raise SIBError(f'residual vectors are {type(resid).__name__}; pass a tensor or chunks')
     for chunk in chunks:
         chunk = check_tensor(chunk, 'residual vectors', (None, d_in), 'float')
         yield from chunk.split(2048)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #a6034849
+# %% ../../nbs/05_unlearning/01_score.ipynb #24e4bbd9
 def _firing_result(firing, variance):
     "The result of a pass; `SIBError` if there was no token, or if the SAE gave NaN."
     if not firing.n_tokens:
@@ -220,7 +222,7 @@ def _firing_result(firing, variance):
         raise SIBError('the SAE gives NaN or infinity on this corpus: are its weights finite?')
     return FiringFrequencies(frequency, firing.scale(), fvu, firing.n_tokens)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #12f2abcc
+# %% ../../nbs/05_unlearning/01_score.ipynb #498498b9
 @torch.no_grad()
 @fast_products()
 def firing_frequencies(
@@ -331,7 +333,7 @@ def edited_streams(self: _ClampPlan, h, latents, edits):
     current = torch.where(target.isnan(), 0.0, latents[rows])
     return h[rows] + clamp_delta(current, self.rows, target.nan_to_num()).to(h.dtype)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #6000d667
+# %% ../../nbs/05_unlearning/01_score.ipynb #be53094c
 def _checked_setting(features, values, d_sae):
     "Latent indices, and what they are set to where they fire, as tensors."
     features = check_indices(features, 'the latents of a setting', d_sae)
@@ -359,7 +361,7 @@ def clamped_logprobs(
     plan = _ClampPlan(sae, settings, used)
     return rerun(model, questions, plan, len(settings), base, batch_size, keep, progress)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #937dd89d
+# %% ../../nbs/05_unlearning/01_score.ipynb #1f84262c
 def reaches(
     share,  # fractions of questions
     level,  # fractions to compare with
@@ -478,7 +480,7 @@ def _hook_block(hook):
         )
     return layer
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8cbd22e6
+# %% ../../nbs/05_unlearning/01_score.ipynb #111e6c2c
 def hook_layer(sae) -> int:
     """The 0-based block after which `sae` reads, from its config. Errors: `SIBError` for an SAE
     that reads something else than the residual stream, or does not say what it reads."""
@@ -500,7 +502,7 @@ def sae_config(sae) -> dict:
     plain = (str, int, float, bool, type(None))
     return {k: v if isinstance(v, plain) else str(v) for k, v in config.items()}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c11323ec
+# %% ../../nbs/05_unlearning/01_score.ipynb #cb3e1752
 def check_sae(
     sae,  # anything with `encode`, `decode`, `W_enc` and `W_dec`
     model,  # a language model from `load_model`
@@ -546,7 +548,7 @@ def _question_rows(mcq, name):
     parts = [mcq] if is_table or not len(mcq) or isinstance(mcq[0], dict) else mcq
     return list(chain.from_iterable(clean_questions(part, name) for part in parts))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ba768b8b
+# %% ../../nbs/05_unlearning/01_score.ipynb #27d54c2d
 def _question_indices(indices, rows, name):
     "Checked numbers of the questions to use; None is not known yet."
     if indices is None:
@@ -571,7 +573,7 @@ def _task_residuals(model, rows, layer, batch_size, progress):
         for name, part in tqdm(rows.items(), desc='corpora', disable=not progress)
     }
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #2465d593
+# %% ../../nbs/05_unlearning/01_score.ipynb #e402c377
 def _model_name(model):
     "The name under which a model was loaded, otherwise its architecture."
     return getattr(model, 'name', model.config.model_type)
@@ -653,7 +655,7 @@ class _ScoreConfig:
         check_count(self.n_boot, 'n_boot', 1)
         check_choice(self.units, 'units', MULTIPLIERS)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #20e22dbd
+# %% ../../nbs/05_unlearning/01_score.ipynb #92f94ff1
 def check_list(
     values,  # several values, or one
     name: str,  # of the option
@@ -671,7 +673,7 @@ def check_list(
         check(value, name, **limits)
     return [value.item() if hasattr(value, 'item') else value for value in values]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #7196fcbf
+# %% ../../nbs/05_unlearning/01_score.ipynb #26f4f3c3
 def _setting_lists(units, multipliers, retain_thresholds, n_features):
     "The three lists of settings, checked."
     check_choice(units, 'units', MULTIPLIERS)
@@ -791,7 +793,7 @@ def _ask_settings(model, sae, task, settings, config, floor, progress):
             active = keep(logprobs[name], np.ones(len(base), bool))
     return logprobs, active
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #105e7814
+# %% ../../nbs/05_unlearning/01_score.ipynb #14bfa632
 def _answer_table(task, grid, which, logprobs, config):
     "The table of all settings, and the letters; `which`: the distinct setting of each row."
     table = pd.DataFrame([setting.row for setting in grid])
@@ -904,7 +906,7 @@ def check_task(
             f'not with {_model_name(model)}; prepare it again'
         )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #6d12c94f
+# %% ../../nbs/05_unlearning/01_score.ipynb #d619fc3b
 def _check_halves(task, config):
     "Raise `SIBError` if all forget or all retain questions are on one side of the split."
     for name, questions in (('forget', task.forget), ('retain', task.retain)):
@@ -915,7 +917,7 @@ def _check_halves(task, config):
                 'change heldout or split_seed, or ask about more entities'
             )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ad6fe08d
+# %% ../../nbs/05_unlearning/01_score.ipynb #bb8950ca
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 
 
@@ -929,7 +931,7 @@ def _named_data(benchmark):
         data.append(random.Random(0).sample(rows, min(n_questions, len(rows))))
     return *data, domains.documents('forget'), domains.documents('retain')
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #1b94df02
+# %% ../../nbs/05_unlearning/01_score.ipynb #b48f2150
 def _evaluation_task(model, layer, task, data, prepare, progress):
     "The task given, or one made of questions and corpora or of a benchmark's name."
     if task is not None:
@@ -943,7 +945,7 @@ def _evaluation_task(model, layer, task, data, prepare, progress):
         data = _named_data(data[0])
     return prepare_task(model, *data, layer, progress=progress, **prepare)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c967f43d
+# %% ../../nbs/05_unlearning/01_score.ipynb #cce20b88
 def _given_features(features, d_sae):
     "Checked latents to clamp, ascending; None if none are given."
     if features is None:
