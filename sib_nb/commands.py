@@ -183,7 +183,7 @@ RUN_OPTIONS = (  # options that are passed on to `run` where they are given
     'tensorboard',
 )
 
-# %% ../nbs/09_commands.ipynb #2909d61e
+# %% ../nbs/09_commands.ipynb #f7515ceb
 def result_files(
     options: dict,  # of `run_options`
     passed: dict,  # of them, those for `run`
@@ -202,7 +202,7 @@ def result_files(
     places = {name: passed[name] for name in named if name in passed}
     return [out / f'{resolve_run(name, seed, **places).ident}.json' for name, seed in runs]
 
-# %% ../nbs/09_commands.ipynb #4103edd2
+# %% ../nbs/09_commands.ipynb #1e8d25b7
 def confirm_replacement(
     files: list,  # result files
     yes: bool,  # the answer is known
@@ -236,25 +236,31 @@ def passed_options(
         model=options['model'], force=options['force'], progress=not options['quiet']
     )
 
+# %% ../nbs/09_commands.ipynb #368efbcd
+def _with_run(options):
+    "The options with a run, where a model or a benchmark of one's own is named without one."
+    from sib_nb.core import SIBError
 
+    if options['study'] or options['run']:
+        return options
+    if options['model'] == 'minigemma' and options['forget'] in (None, 'biology'):
+        raise SIBError(
+            'name a run with --run, or all of them with --study quick; --list shows them'
+        )
+    return dict(options, run='knowledge_aware')
+
+# %% ../nbs/09_commands.ipynb #ef5b736c
 def execute(
     options: dict,  # of `run_options`
 ):
     "Make the run or the study that the options name."
-    from sib_nb.core import SIBError, data_dir
     from sib_nb.experiments.runs import benchmark_name, outcome, run
     from sib_nb.experiments.studies import run_study
 
+    options = _with_run(options)
     passed = passed_options(options)
     if options['forget'] is not None:
         passed['forget'] = benchmark_name(options['forget'])
-    is_other = options['model'] != 'minigemma' or options['forget'] not in (None, 'biology')
-    if not options['study'] and not options['run']:
-        if not is_other:
-            raise SIBError(
-                'name a run with --run, or all of them with --study quick; --list shows them'
-            )
-        options = dict(options, run='knowledge_aware')
     files = result_files(options, passed)
     if options['force']:
         confirm_replacement(files, options['yes'])

@@ -47,7 +47,7 @@ class Study:
     options: dict  # for `run`
     quick: bool = False  # ask a fifth to a quarter of the questions
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #71aa9377
 def _seeds(name):
     "Seeds of a run in the full study."
     with_five = name in ('baseline', 'knowledge_aware') or RUNS[name].saelens
@@ -74,7 +74,7 @@ def start_worker(
     datasets.disable_progress_bars()
     torch.set_num_threads(threads)
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #a32caed0
 def _enter(name, preset, forget, bench):
     "Enter a run and a benchmark of the parent process."
     RUNS[name] = preset
@@ -166,7 +166,7 @@ def study_benchmark(
     BENCHMARKS.setdefault(quick, quick_benchmark(BENCHMARKS[name]))
     return quick
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #a5d5876d
 def _todo(study, seed):
     "Names and seeds of a study's runs."
     todo = []
@@ -174,7 +174,7 @@ def _todo(study, seed):
         todo += [(name, one) for one in (seeds if seed is None else (seed,))]
     return todo
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #c6808555
+# %% ../../nbs/06_experiments/06_studies.ipynb #f3a83f1e
 _NOT_CHANGES = (  # options that are no changes to a preset
     'out',
     'force',
@@ -185,7 +185,7 @@ _NOT_CHANGES = (  # options that are no changes to a preset
     'eval_model',
 )
 
-
+# %% ../../nbs/06_experiments/06_studies.ipynb #1b07a156
 def study_runs(
     which: str,  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
@@ -205,7 +205,24 @@ def study_runs(
             resolve_run(name, one, model, **changes)
     return todo, options
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #271a40f0
+# %% ../../nbs/06_experiments/06_studies.ipynb #d8a8d55a
+def _run_all(todo, model, options, workers, progress):
+    "Results and errors by name and seed."
+    from sib_nb.experiments.studies import run_in_worker
+
+    bench = BENCHMARKS[options['forget']]
+    with _pool(workers) as pool:
+        jobs = {}
+        for name, one in todo:
+            work = (name, one, model, options, RUNS[name], bench)
+            jobs[pool.submit(run_in_worker, *work)] = name, one
+        try:
+            return _collect(jobs, 'runs of the study', progress)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+# %% ../../nbs/06_experiments/06_studies.ipynb #7e0976e3
 def run_study(
     which: str = 'quick',  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
@@ -218,22 +235,10 @@ def run_study(
 
     A result that is there is not made again. Runs that fail do not stop the others; they are
     named in a `SIBError` at the end."""
-    from sib_nb.experiments.studies import run_in_worker
-
     todo, options = study_runs(which, seed, model, **options)
-    bench = BENCHMARKS[options['forget']]
     usual = 1 if torch.cuda.is_available() else min(2, torch.get_num_threads())
     workers = usual if workers is None else check_count(workers, 'workers', 1)
-    with _pool(min(len(todo), workers)) as pool:
-        jobs = {}
-        for name, one in todo:
-            work = (name, one, model, options, RUNS[name], bench)
-            jobs[pool.submit(run_in_worker, *work)] = name, one
-        try:
-            done, failed = _collect(jobs, f'{which} study, runs', progress)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    done, failed = _run_all(todo, model, options, min(len(todo), workers), progress)
     if failed:
         lines = [f'{name}, seed {one}: {error}' for (name, one), error in sorted(failed.items())]
         raise SIBError(f'{len(failed)} of {len(todo)} runs failed; ' + '; '.join(lines))
