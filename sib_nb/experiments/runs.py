@@ -50,13 +50,19 @@ from sib_nb.integrity import (
     content_key,
     file_digest,
     model_key,
+    read_folder,
     read_sealed_lines,
     replace_folder,
     sweep_temporary,
     write_sums,
 )
 from .presets import MAIN, SHARED, Run, preset
-from .probing import loss_recovered, probing_eval, sae_metrics
+from sib_nb.experiments.probing import (
+    loss_recovered,
+    probing_eval,
+    sae_metrics,
+    split_texts,
+)
 from .probing_datasets import PROBING_SETS, probe_sets
 from ..language_model.activation_shards import sole_writer
 from ..language_model.activations import ActivationStore, collect_residuals
@@ -118,7 +124,7 @@ class Benchmark:
     n_probing_texts: int = 2000  # at most so many texts of each corpus for sparse probing
     style: str = 'auto'  # prompt style, see `prompt_style`
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #494d6c20
+# %% ../../nbs/06_experiments/04_runs.ipynb #6b666c12
 @patch(as_prop=True)
 def forget(self: Benchmark) -> tuple:  # names for `load_mcq`
     "The question sets to forget."
@@ -147,14 +153,14 @@ def default_benchmark(
         probing=tuple(PROBING_SETS),
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #86acfbfe
+# %% ../../nbs/06_experiments/04_runs.ipynb #746e7cc6
 def quick_benchmark(
     bench: Benchmark,
 ) -> Benchmark:
     "The same with a fifth to a quarter of the questions."
     return replace(bench, n_questions=(80, 200), n_probe_questions=1000)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c6c3db8b
+# %% ../../nbs/06_experiments/04_runs.ipynb #7587fffe
 BENCHMARKS = {name: default_benchmark(named_domains(name)) for name in domain_names()}
 for _name in DOMAINS:
     BENCHMARKS[f'{_name}-quick'] = quick_benchmark(BENCHMARKS[_name])
@@ -186,7 +192,7 @@ def benchmark_name(
 
     return own_benchmark(name)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #ae59f378
+# %% ../../nbs/06_experiments/04_runs.ipynb #ee212bdb
 def find_benchmark(
     forget,  # a key of `BENCHMARKS`, or a folder of one's own
 ) -> Benchmark:
@@ -208,7 +214,7 @@ def _known_file(model, name, mcq, style):
     file = f'{file_slug(model.name)}-{file_slug(name)}-{content_key(**contents)[:16]}.json'
     return data_dir() / 'cache' / 'right_in_all_orders' / file
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c23ddcf9
+# %% ../../nbs/06_experiments/04_runs.ipynb #28e3e758
 def read_known_numbers(
     file,  # of `known_questions`
     n_questions: int,  # in the set
@@ -227,14 +233,14 @@ def _shipped_key(device, dtype):
     model = load_model('minigemma', device=device, dtype=dtype)
     return model_key(model, model.tokenizer)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #5f86c737
+# %% ../../nbs/06_experiments/04_runs.ipynb #70b2fb83
 def _is_shipped(model):
     "Whether a model is the embedded one, with its weights unchanged."
     if model.name != 'minigemma':
         return False
     return _shipped_key(model.device, model.dtype) == model_key(model, model.tokenizer)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #eebe3184
+# %% ../../nbs/06_experiments/04_runs.ipynb #1cf748fb
 def known_questions(
     model,  # from `load_model`
     name: str,  # for `load_mcq`
@@ -356,10 +362,10 @@ def training_texts(
         parts += [list(texts), list(labels)]
     return tuple(parts)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #e2454540
+# %% ../../nbs/06_experiments/04_runs.ipynb #2c7923e5
 _data_keys = {}  # the last key, by the data sets themselves
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d8a0b607
+# %% ../../nbs/06_experiments/04_runs.ipynb #2e95b654
 def _read_data(bench):
     "SHA-256 of all questions and texts."
     questions = [rows.to_list() for side in _SIDES for rows in bench.domains.questions(side)]
@@ -367,7 +373,7 @@ def _read_data(bench):
     passages = [list(_corpus_texts(bench, side)) for side in _SIDES] if bench.chars else None
     return content_key(questions=questions, documents=documents, passages=passages)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #396ace6a
+# %% ../../nbs/06_experiments/04_runs.ipynb #44a12158
 def data_key(
     bench: Benchmark,
 ) -> str:  # 64 hexadecimal digits
@@ -479,11 +485,11 @@ class KnowledgeOptions:
         check_count(options.get('n', 8), 'n', 1)
         return cls(rates, size, orders, options)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #cf55e44a
+# %% ../../nbs/06_experiments/04_runs.ipynb #239491e7
 _PROBE_OPTIONS = ('n', 'steps', 'batch_size', 'lr', 'share', 'weights', 'specialise')
 _KNOWLEDGE_OPTIONS = ('false_positive_rate', 'size', 'orders', *_PROBE_OPTIONS)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #36832bfc
+# %% ../../nbs/06_experiments/04_runs.ipynb #c2bdb175
 def _rates(value):
     "False positive rates as a tuple."
     values = value if isinstance(value, (list, tuple)) else (value,)
@@ -541,7 +547,7 @@ def in_style_of(
     "The benchmark with the prompt style of a model, where it has none of its own."
     return replace(bench, style=prompt_style(lm.tokenizer, bench.style))
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #fe0ea161
+# %% ../../nbs/06_experiments/04_runs.ipynb #29f6ebcc
 _streams = {}  # the last `ActivationStore`, by contents of model and texts, and layer
 _held_out = {}  # the last held-out activations, by the same
 
@@ -551,7 +557,7 @@ def forget_activations():
     _streams.clear()
     _held_out.clear()
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #203f4672
+# %% ../../nbs/06_experiments/04_runs.ipynb #adaecc20
 def _texts_key(lm, layer, bench):
     "What the activations of a benchmark's texts depend on."
     sizes = [bench.chars, bench.n_texts, bench.n_probe_questions]
@@ -599,7 +605,7 @@ _SAE_OPTIONS = ('activation', 'k', 'n_exempt', 'threshold', 'bandwidth')
 _TRAIN_OPTIONS = tuple(option.name for option in fields(TrainConfig) if option.name != 'seed')
 _SAELENS_OPTIONS = ('k', 'steps', 'batch_size', 'lr')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #590e8275
+# %% ../../nbs/06_experiments/04_runs.ipynb #2a410fbf
 @dataclass(frozen=True)
 class RunOptions:
     "Changes to a preset."
@@ -641,7 +647,7 @@ def _check_saelens(name, options):
                 f'it takes {", ".join(_SAELENS_OPTIONS)}, expansion and group_size'
             )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #279ab720
+# %% ../../nbs/06_experiments/04_runs.ipynb #15aaab31
 def _changed_knowledge(name, preset, options):
     "The `knowledge` options of a preset with some changed, and how many latents they need."
     if options.knowledge and not preset.knowledge:
@@ -650,7 +656,7 @@ def _changed_knowledge(name, preset, options):
     rates = KnowledgeOptions.of(knowledge).false_positive_rates
     return knowledge, knowledge.get('n', 8) * len(rates)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #3fc15a49
+# %% ../../nbs/06_experiments/04_runs.ipynb #56911978
 def changed_preset(
     name: str,  # a key of `RUNS`
     options: RunOptions,  # the changes
@@ -669,7 +675,7 @@ def changed_preset(
     check_count(size, 'group_size', 1)
     return replace(found, sae=sae, knowledge=knowledge, group_size=size)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #752c6c05
+# %% ../../nbs/06_experiments/04_runs.ipynb #fe4fda93
 def _resolved_config(found, seed, train, device):
     "The `TrainConfig` of a preset with changes; `amp` is what `auto` means on the device."
     options = {**SHARED['train'], **found.train}
@@ -679,13 +685,13 @@ def _resolved_config(found, seed, train, device):
     products = 'float32' if found.saelens else _product_type(cfg, device)
     return replace(cfg, amp=products)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #708e5d25
+# %% ../../nbs/06_experiments/04_runs.ipynb #ba563a2d
 def _product_type(cfg, device):
     "Name of the type in which products are made."
     fastest = torch.bfloat16 if fast_bf16(device) else torch.float32
     return str(cfg.products() or fastest).split('.')[-1]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #4bd15383
+# %% ../../nbs/06_experiments/04_runs.ipynb #774da1da
 @dataclass(frozen=True)
 class ResolvedRun:
     "Everything that says what a run is."
@@ -705,7 +711,7 @@ class ResolvedRun:
         "Name of the result's files."
         return f'{self.name}-{self.model_slug}-{self.benchmark_name}-L{self.layer}-s{self.seed}'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #6767418d
+# %% ../../nbs/06_experiments/04_runs.ipynb #61ba713b
 @patch(as_prop=True)
 def config(self: ResolvedRun) -> dict:
     "Every option that training depends on."
@@ -724,7 +730,7 @@ def config(self: ResolvedRun) -> dict:
         options[name] = getattr(self.bench, name)
     return _json_copy(options)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #a1c33841
+# %% ../../nbs/06_experiments/04_runs.ipynb #66cba451
 def _json_copy(value):
     "A value as it is after a trip through JSON."
     return json.loads(json.dumps(value))
@@ -739,7 +745,7 @@ def _place(model, forget, layer, style):
         return bench, layer
     return in_style_of(model, bench), check_layer(model, layer)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #bc1c5da5
+# %% ../../nbs/06_experiments/04_runs.ipynb #ee3dbbdc
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
@@ -773,10 +779,10 @@ INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
 )
 MIN_ENTROPY = 0.5  # of the letters answered: one letter to every question is not forgetting
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #ededa9a7
+# %% ../../nbs/06_experiments/04_runs.ipynb #205e343f
 METHOD = 2  # raised by every change of the code that changes seeded results
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #070f2a89
+# %% ../../nbs/06_experiments/04_runs.ipynb #0e17c7c1
 def training_dependencies(
     r: ResolvedRun,
     lm,  # from `load_model`
@@ -786,7 +792,7 @@ def training_dependencies(
     domains = [list(r.bench.forget), list(r.bench.retain)]
     return r.config | dict(contents, domains=domains, method=METHOD)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #dbd8184c
+# %% ../../nbs/06_experiments/04_runs.ipynb #b32b8d0f
 def evaluation_dependencies(
     r: ResolvedRun,
     evaluated,  # the model that answers, from `load_model`
@@ -805,7 +811,7 @@ def evaluation_dependencies(
         control=control,
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #98be4e5c
+# %% ../../nbs/06_experiments/04_runs.ipynb #a3b1fd23
 _REPLACE = 'pass force=True (--force) to replace it, or another folder (out, --out)'
 _CONTENTS = dict(  # entries that are checksums, in words
     model='another model',
@@ -813,7 +819,7 @@ _CONTENTS = dict(  # entries that are checksums, in words
     eval_model='another model that answers',
 )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #262bdcca
+# %% ../../nbs/06_experiments/04_runs.ipynb #2078241a
 def check_dependencies(
     file,  # for the message
     stored: dict,  # content of the file: with `key` and `depends`
@@ -834,14 +840,14 @@ def check_dependencies(
             raise _other_dependency(file, name, old.get(name), depends.get(name))
     raise SIBError(f'{file} is damaged: its key does not fit its entries; {_REPLACE}')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d356e236
+# %% ../../nbs/06_experiments/04_runs.ipynb #c2ce0cd6
 def _other_dependency(file, name, old, new):
     "The error for a file that was made from something else."
     if name in _CONTENTS:
         return SIBError(f'{file} was made with {_CONTENTS[name]} (by contents); {_REPLACE}')
     return SIBError(f'{file} was made with {name}={old!r}, this run has {new!r}; {_REPLACE}')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #afc450ad
+# %% ../../nbs/06_experiments/04_runs.ipynb #c5c95e71
 _NUMBER = (int, float)
 RESULT_FIELDS = dict(  # what every result has
     run=str,
@@ -861,13 +867,13 @@ RESULT_FIELDS = dict(  # what every result has
     events=list,
 )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #db20ae0e
+# %% ../../nbs/06_experiments/04_runs.ipynb #7ef128af
 def _check_name(name, file, field):
     "Refuse a name that leads out of the folder of `file`."
     if name in ('', '.', '..') or name != Path(name).name or '\\' in name or '\0' in name:
         raise SIBError(f'{file}: {field} is {name!r}, not the name of a file beside it; restore it')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d67a76d6
+# %% ../../nbs/06_experiments/04_runs.ipynb #a5753bfa
 def _check_scores(result, file):
     "Refuse a result without the scores that figures show."
     try:
@@ -880,7 +886,7 @@ def _check_scores(result, file):
     if not is_valid:
         raise SIBError(f'{file} is damaged: its scores are no numbers; restore it or run it again')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #9f696da2
+# %% ../../nbs/06_experiments/04_runs.ipynb #0b6f80cb
 def read_result(
     file,  # of `run`
 ) -> dict:
@@ -903,7 +909,7 @@ def read_result(
     _check_scores(result, file)
     return result
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #bc91374c
+# %% ../../nbs/06_experiments/04_runs.ipynb #7ca2d99e
 def read_history(
     file,  # the result file
     result: dict,  # its content, from `read_result`
@@ -920,7 +926,7 @@ def read_history(
         )
     return rows
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #3b58cd85
+# %% ../../nbs/06_experiments/04_runs.ipynb #e9f61991
 def _finite(row):
     "A row of the history; what is not a finite number is missing."
     is_missing = {
@@ -928,7 +934,7 @@ def _finite(row):
     }
     return {name: None if is_missing[name] else value for name, value in row.items()}
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #0e7c53c7
+# %% ../../nbs/06_experiments/04_runs.ipynb #b0db896c
 def save_result(
     out: Path,  # folder
     ident: str,  # name of the files
@@ -968,7 +974,7 @@ def untrained(
         return sae, None
     return sae, insert_probes(sae, p.knowledge, lm, bench, layer, cfg.seed, progress)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #a57a5d46
+# %% ../../nbs/06_experiments/04_runs.ipynb #e1516f1e
 def starting_groups(
     p: Run,  # a preset
     d_sae: int,  # number of latents
@@ -1046,7 +1052,7 @@ def training_folder(
     folder = Path(folder)
     return folder.with_name(f'.{folder.name}.training')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d543d76e
+# %% ../../nbs/06_experiments/04_runs.ipynb #83d0f520
 def _read_trained(folder, depends, device):
     "SAE, groups, what goes into the result, history, all of one writing."
     note = folder / 'train.json'
@@ -1058,7 +1064,7 @@ def _read_trained(folder, depends, device):
     sae = SAE.load(folder).to(device)
     return sae, Groups(load_groups(folder)), stored['info'], stored['history']
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #25470d00
+# %% ../../nbs/06_experiments/04_runs.ipynb #25c17dd5
 def stored_sae(
     folder: Path,
     depends: dict,  # what it must have been made from
@@ -1069,10 +1075,10 @@ def stored_sae(
         return None
     return read_folder(folder, lambda place: _read_trained(place, depends, device))
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #649a3edf
+# %% ../../nbs/06_experiments/04_runs.ipynb #9f00c2c0
 _SAE_FILES = ('*.safetensors', 'cfg.json', 'train.json', '.writing', '*checkpoint.pt*')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #4898745a
+# %% ../../nbs/06_experiments/04_runs.ipynb #163d2608
 def save_trained(
     folder: Path,  # of the SAE
     trained: tuple,  # SAE, groups, what goes into the result, history
@@ -1086,14 +1092,14 @@ def save_trained(
         save_json(new / 'train.json', note)
         write_sums(new)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c1fdef66
+# %% ../../nbs/06_experiments/04_runs.ipynb #25d332cb
 def _remove_checkpoint(folder):
     "Remove the checkpoint of a finished training, and its parent if nothing else is in it."
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #4f4b7472
+# %% ../../nbs/06_experiments/04_runs.ipynb #43135fa5
 def load_or_train(
     r: ResolvedRun,
     lm,  # from `load_model`
@@ -1119,7 +1125,7 @@ def load_or_train(
 # %% ../../nbs/06_experiments/04_runs.ipynb #781c0a8b
 _tasks = {}  # the last `UnlearningTask`, by contents of model and data, and layer
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #aaeadcd6
+# %% ../../nbs/06_experiments/04_runs.ipynb #9a9342de
 def _task_key(model, layer, bench):
     "What the questions and corpora of a benchmark, run up to a layer, depend on."
     return content_key(
@@ -1160,6 +1166,19 @@ def cached_task(
     return _tasks[key]
 
 # %% ../../nbs/06_experiments/04_runs.ipynb #84b85e2f
+def _probing_texts(bench, seed):
+    "Texts, their domains, and their entities where they have one."
+    texts, domains, entities = [], [], []
+    for side in _SIDES:
+        rows = bench.domains.documents(side)
+        rows = rows.shuffle(seed=seed).select(range(min(len(rows), bench.n_probing_texts)))
+        texts += rows['text']
+        domains += rows['domain']
+        if 'entity' in rows.column_names:
+            entities += rows['entity']
+    return texts, domains, entities or None
+
+# %% ../../nbs/06_experiments/04_runs.ipynb #dcbab880
 def probe_sae(
     model,  # from `load_model`
     sae: SAE,
@@ -1171,16 +1190,8 @@ def probe_sae(
     "Sparse probing: the benchmark's sets, or else: which domain is a document from?"
     if bench.probing:
         return probe_sets(model, sae, layer, bench.probing, progress=progress)
-    texts, domains, entities = [], [], []
-    for side in ('forget', 'retain'):
-        rows = bench.domains.documents(side)
-        rows = rows.shuffle(seed=seed).select(range(min(len(rows), bench.n_probing_texts)))
-        texts += rows['text']
-        domains += rows['domain']
-        if 'entity' in rows.column_names:
-            entities += rows['entity']
     options = dict(layer=layer, progress=progress)
-    return probing_eval(model, sae, texts, domains, entities or None, **options).to_saebench()
+    return probing_eval(model, sae, *_probing_texts(bench, seed), **options).to_saebench()
 
 # %% ../../nbs/06_experiments/04_runs.ipynb #ce18e305
 def _chosen_row(result):
@@ -1296,7 +1307,7 @@ def summary(
     held_out = details['heldout']['score']
     return f'unlearning {score:.3f} ({details["status"]}{setting}), held out {held_out:.3f}'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #8ad2c77d
+# %% ../../nbs/06_experiments/04_runs.ipynb #5614c04f
 def outcome(
     result: dict,  # of `run`
     file='',  # where it is
@@ -1326,7 +1337,7 @@ def stored_result(
     read_history(file, result)
     return result
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #ff5e4fd0
+# %% ../../nbs/06_experiments/04_runs.ipynb #96b03047
 def _already_there(out, result):
     "The line for a result that is there, and how to get its SAE if that is not."
     line = outcome(result, out / f'{result["sae"]}.json')
@@ -1334,7 +1345,7 @@ def _already_there(out, result):
         return f'already there; {line}; --force runs it again'
     return f'already there without its SAE; {line}; --force trains it again, or --out elsewhere'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #2578bf97
+# %% ../../nbs/06_experiments/04_runs.ipynb #bdf62e35
 def _check_model(r, lm):
     "Refuse a layer or a shape of SAE that the model does not have, before any work."
     d_sae = r.expansion * lm.config.hidden_size
@@ -1347,7 +1358,7 @@ def _check_model(r, lm):
             'use a smaller group_size, or a larger expansion'
         )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c489544c
+# %% ../../nbs/06_experiments/04_runs.ipynb #1c5473aa
 def _answering_model(r, lm, eval_model):
     "The model that answers the questions; one that the SAE does not fit is a `SIBError`."
     if eval_model is None:
@@ -1363,16 +1374,18 @@ def _answering_model(r, lm, eval_model):
         )
     return evaluated
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #cc8023e7
+# %% ../../nbs/06_experiments/04_runs.ipynb #994994ec
 def _check_data(r, lm, evaluated, progress):
-    "Refuse texts that hold the tokenizer's own marks, and questions that nobody knows."
+    "Refuse data that training or evaluation would refuse, before any work."
     if r.bench.domains.kind == 'folder':
         for side in _SIDES:
             for rows in (*r.bench.domains.questions(side), r.bench.domains.documents(side)):
                 check_control_tokens(rows, lm.tokenizer, f'{r.bench.domains.source}, {side}')
     evaluation_questions(evaluated, r.bench, progress)
+    if not r.bench.probing:
+        split_texts(*_probing_texts(r.bench, r.seed))  # refuses too few of a domain
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #faa46857
+# %% ../../nbs/06_experiments/04_runs.ipynb #c38c5164
 def _train_and_evaluate(r: ResolvedRun, lm, evaluated, folder, control, options):
     "Result and history of one run; the caller holds the lock of its folder."
     force, progress, on_log = options
@@ -1402,13 +1415,13 @@ def _describe(r: ResolvedRun, depends):
         key=content_key(**depends),
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #7af6e6d6
+# %% ../../nbs/06_experiments/04_runs.ipynb #38392367
 def _sweep(out, ident):
     "Remove the temporary files that killed processes left; the caller holds the lock."
     for folder in (out, out / 'saes'):
         sweep_temporary(folder, f'.{glob.escape(ident)}.*')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d57dbb63
+# %% ../../nbs/06_experiments/04_runs.ipynb #46b781d7
 def _make_result(r: ResolvedRun, lm, eval_model, out, depends, options):
     "Train, evaluate and save, while no other process does the same."
     folder = out / 'saes' / r.ident
