@@ -9,12 +9,13 @@ __all__ = ['jit', 'fast', 'lane_maxima', 'low_bound', 'write_largest', 'select',
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #d1f27c3f
 import numpy as np
-from numba import njit
+
+from ..core import cached_njit
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #6510d54c
-_cache = '__file__' in globals()  # compiled once a machine; in a notebook, once a session
-jit = njit(nogil=True, error_model='numpy', cache=_cache)
-fast = njit(nogil=True, error_model='numpy', cache=_cache, fastmath={'reassoc', 'contract', 'nsz'})
+# compiled once a machine where a folder can be written; in a notebook, once a session
+jit = cached_njit(nogil=True, error_model='numpy')
+fast = cached_njit(nogil=True, error_model='numpy', fastmath={'reassoc', 'contract', 'nsz'})
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #3412c8bf
 @jit

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'SparseLatents', 'GradientTerm', 'Encoder', 'in_pieces', 'entries_above', 'BatchEntries', 'batch_entries',
-           'active_latents', 'SelectedPreactivations', 'SparseOut', 'sparse_forward', 'can_be_sparse', 'feature_rows',
+           'can_be_sparse', 'active_latents', 'SelectedPreactivations', 'SparseOut', 'sparse_forward', 'feature_rows',
            'RowGradient', 'row_gradients', 'adam_step']
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #6422dc6e
@@ -15,11 +15,20 @@ import torch
 from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
-from ..core import run_in_threads, row_cuts, run_over_rows
+from ..core import SIBError, run_in_threads, row_cuts, run_over_rows
 from .sae import SAE, batch_cut
 from .sparse_kernels import adam_rows, combine, count_above, dots, entries_in_columns
 from .sparse_kernels import group_moments, group_moments_gradient, measure, read_columns
 from .sparse_kernels import select, transpose, write_above, write_columns
+from ..validation import check_indices, check_number, check_tensor
+
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #3c12a487
+def _check_entries(ptr, idx, values, d_sae):
+    "Entries that the loops may read without looking."
+    offsets_fit = ptr[0] == 0 and ptr[-1] == len(idx) == len(values) and (ptr[1:] >= ptr[:-1]).all()
+    latents_fit = not len(idx) or (idx.min() >= 0 and idx.max() < d_sae)
+    if not offsets_fit or not latents_fit:
+        raise SIBError(f'ptr, idx and values do not describe latents of {len(ptr) - 1} tokens')
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #be9e6afa
 class SparseLatents:
@@ -32,6 +41,7 @@ class SparseLatents:
         values: Tensor,  # of each entry, not negative
         d_sae: int,  # number of latents
     ):
+        _check_entries(ptr, idx, values, d_sae)
         self.ptr = ptr
         self.idx = idx
         self.values = values
@@ -42,6 +52,7 @@ class SparseLatents:
         return self.shape[0]
 
     def __matmul__(self, W):
+        check_tensor(W, 'W', shape=(self.shape[1], None), kind='float', finite=False)
         return _Product.apply(self.values, W, self, None)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #2fbc5bd7
@@ -152,6 +163,7 @@ def index_select(
     cols: Tensor,  # numbers of latents, `(c,)` long; repetitions are allowed
 ) -> Tensor:  # `(n, c)`, dense
     "Some latents."
+    cols = check_indices(cols, 'cols', self.shape[1], distinct=False)
     distinct, back = cols.unique(return_inverse=True)
     if len(distinct) == len(cols):
         return _Columns.apply(self.values, self, cols)
@@ -358,6 +370,18 @@ def _batchtopk_latents(sae, centred, encoder):
     sae.threshold.copy_(moved)
     return SparseLatents(found.ptr, found.idx, torch.from_numpy(found.val), sae.cfg.d_sae)
 
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #cb7b8d47
+def can_be_sparse(sae) -> bool:
+    "Whether `sparse_forward` covers this SAE."
+    if type(sae) is not SAE:
+        return False
+    cfg = sae.cfg
+    return (
+        sae.W_dec.device.type == 'cpu'
+        and 'topk' in cfg.activation
+        and cfg.k < cfg.d_sae - cfg.n_exempt
+    )
+
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #12e86427
 @torch.no_grad()
 def active_latents(
@@ -366,6 +390,9 @@ def active_latents(
     products: torch.dtype | None = None,  # dtype of the product; None: that of the weights
 ) -> SparseLatents | None:  # without gradient; None where something is not finite
     "The latents of a batch. BatchTopK's threshold moves as in the dense implementation."
+    if not can_be_sparse(sae):
+        raise SIBError(f'{sae!r:.99} has no sparse step; call it as sae(x)')
+    check_tensor(centred, 'centred', shape=(None, sae.cfg.d_in), kind='float', finite=False)
     encoder = Encoder(sae.W_enc.detach(), sae.b_enc.detach(), sae.cfg.n_exempt, products)
     if sae.cfg.activation == 'topk':
         return _topk_latents(sae, centred, encoder)
@@ -445,14 +472,30 @@ def _deferred(sae, name):
         return None  # the hook needs the gradient
     return getattr(sae, 'deferred', {}).get(name)
 
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #afcc5cce
+def _is_covered(sae, x):
+    "Whether the sparse implementation applies; an SAE at inference has a fixed threshold."
+    return (
+        isinstance(x, Tensor)
+        and x.ndim == 2
+        and len(x) > 0
+        and x.shape[1] == sae.cfg.d_in
+        and x.is_floating_point()
+        and x.device.type == 'cpu'
+        and sae.training
+        and can_be_sparse(sae)
+    )
+
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #ad8be861
 def sparse_forward(
     sae: SAE,  # topk or batchtopk, on the CPU, in training
     x: Tensor,  # activations, `(n, d_in)`
     products: torch.dtype | None = None,  # dtype of the encoder's product; None: of the weights
-):  # `SparseOut`; where something is not finite, the `SAEOut` of the dense implementation
+):  # `SparseOut`; the `SAEOut` of the dense implementation for what the sparse one does not cover
     "The result of `sae(x)`, with only the encoder's product dense."
-    centred = (x - sae.b_dec).detach()
+    if not _is_covered(sae, x):
+        return sae(x)
+    centred = (x - sae.b_dec).detach().to(sae.b_dec.dtype)
     found = active_latents(sae, centred, products)
     if found is None:
         return sae(x)
@@ -462,17 +505,6 @@ def sparse_forward(
     latents.values = _Encode.apply(centred, *weights, found, _deferred(sae, 'W_enc'))
     decoded = _Product.apply(latents.values, sae.W_dec, latents, _deferred(sae, 'W_dec'))
     return SparseOut(sae, x, decoded + sae.b_dec, latents)
-
-# %% ../../nbs/03_sae/04_sparse_step.ipynb #cb7b8d47
-def can_be_sparse(sae) -> bool:
-    "Whether `sparse_forward` covers this SAE."
-    cfg = sae.cfg
-    return (
-        type(sae) is SAE
-        and sae.W_dec.device.type == 'cpu'
-        and 'topk' in cfg.activation
-        and cfg.k < cfg.d_sae - cfg.n_exempt
-    )
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #385cdbb9
 def feature_rows(
@@ -486,11 +518,11 @@ def feature_rows(
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #206427da
 def _rows(tensor):
     "A weight as numpy rows: one a latent, or a single one for a bias."
-    if tensor.ndim == 2 and not tensor.is_contiguous():
-        return tensor.T.numpy()
+    if tensor.ndim == 2 and (len(tensor) == 1 or not tensor.is_contiguous()):
+        return tensor.T.numpy()  # the encoder; of activations of width 1, both layouts are equal
     return tensor.contiguous().view(-1, tensor.shape[-1]).numpy()
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #d7a8e578
 def _same_layout(tensor, parameter):
     if tensor.stride() == parameter.stride():
         return tensor
@@ -586,6 +618,17 @@ def _update(gradient, opt, clip_factor, normalise):
     arguments = (rows, *gradient.terms, gradient.along, *moments, *scalars, normalise)
     run_over_rows(adam_rows, row_cuts(len(rows)), *arguments)
 
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #ae51f198
+def _check_optimizer(opt, clip):
+    "Options of Adam that the sparse step does not have are errors."
+    if type(opt) is not torch.optim.Adam or len(opt.param_groups) != 1:
+        raise SIBError(f'the sparse step takes one group of torch.optim.Adam, not {opt!r:.30}')
+    group = opt.param_groups[0]
+    for name in ('weight_decay', 'amsgrad', 'maximize'):
+        if group[name]:
+            raise SIBError(f'the sparse step has no {name}; make the optimizer without it')
+    return check_number(clip, 'clip', minimum=0)
+
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #5998cfad
 @torch.no_grad()
 def adam_step(
@@ -594,6 +637,7 @@ def adam_step(
     clip: float,  # largest norm of the gradient; 0: no clipping
 ) -> Tensor:  # 0-d: the norm before clipping
     "`project_grad_`, `clip_grad_norm_`, `opt.step` and `constrain_` in two passes."
+    clip = _check_optimizer(opt, clip)
     gradients = row_gradients(sae)
     total = 0.0
     for gradient in gradients:
