@@ -226,7 +226,7 @@ def _check_penalty(l1):
         raise SIBError('standard needs l1, the weight of its penalty; `match_l1` finds one')
     check_number(l1, 'l1', above=0)
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #6b6ed66f
+# %% ../../nbs/06_experiments/03_presets.ipynb #d321fb27
 def saelens_config(
     arch: str,  # one of `ARCHITECTURES`
     d_in: int,  # width of the residual stream
@@ -323,7 +323,7 @@ def _record_steps(trainer, steps, batch_size, log_every):
     trainer.step = step
     return rows
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #bb5284a5
+# %% ../../nbs/06_experiments/03_presets.ipynb #29b8bfda
 def _check_history(arch, rows, lr):
     "Refuse a training that diverged, or whose batches have no variance."
     for row in rows:
