@@ -133,11 +133,11 @@ def _without(title, about, **change):
     title = f'Knowledge-aware, {title}'
     return replace(RUNS['knowledge_aware'], title=title, about=about, **change)
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #64e003d3
 _BATCHTOPK = dict(activation='batchtopk')
 RUNS |= dict(
     knowledge_aware_no_mi=_without(
-        'no MI term', 'knowledge_aware without the dependence term.', train={}
+        'no CKA term', 'knowledge_aware without the dependence term.', train={}
     ),
     knowledge_aware_unspecialised=_without(
         'not specialised',
@@ -226,7 +226,7 @@ def _check_penalty(l1):
         raise SIBError('standard needs l1, the weight of its penalty; `match_l1` finds one')
     check_number(l1, 'l1', above=0)
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #d321fb27
+# %% ../../nbs/06_experiments/03_presets.ipynb #eae0e117
 def saelens_config(
     arch: str,  # one of `ARCHITECTURES`
     d_in: int,  # width of the residual stream
@@ -323,7 +323,7 @@ def _record_steps(trainer, steps, batch_size, log_every):
     trainer.step = step
     return rows
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #29b8bfda
+# %% ../../nbs/06_experiments/03_presets.ipynb #2a2d24f7
 def _check_history(arch, rows, lr):
     "Refuse a training that diverged, or whose batches have no variance."
     for row in rows:
