@@ -183,7 +183,7 @@ RUN_OPTIONS = (  # options that are passed on to `run` where they are given
     'tensorboard',
 )
 
-# %% ../nbs/09_commands.ipynb #3a189097
+# %% ../nbs/09_commands.ipynb #c4335d7b
 def result_files(
     options: dict,  # of `run_options`
     passed: dict,  # of them, those for `run`
@@ -202,7 +202,7 @@ def result_files(
     places = {name: passed[name] for name in named if name in passed}
     return [out / f'{resolve_run(name, seed, **places).ident}.json' for name, seed in runs]
 
-# %% ../nbs/09_commands.ipynb #44f76360
+# %% ../nbs/09_commands.ipynb #92307e8c
 def confirm_replacement(
     files: list,  # result files
     yes: bool,  # the answer is known
@@ -236,7 +236,7 @@ def passed_options(
         model=options['model'], force=options['force'], progress=not options['quiet']
     )
 
-# %% ../nbs/09_commands.ipynb #23178759
+# %% ../nbs/09_commands.ipynb #29a3c5af
 def _with_run(options):
     "The options with a run, where a model or a benchmark of one's own is named without one."
     from sib_nb.core import SIBError
@@ -249,7 +249,7 @@ def _with_run(options):
         )
     return dict(options, run='knowledge_aware')
 
-# %% ../nbs/09_commands.ipynb #01fde47d
+# %% ../nbs/09_commands.ipynb #8b2670be
 def execute(
     options: dict,  # of `run_options`
 ):

@@ -133,7 +133,7 @@ def _without(title, about, **change):
     title = f'Knowledge-aware, {title}'
     return replace(RUNS['knowledge_aware'], title=title, about=about, **change)
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #9f9e9a25
+# %% ../../nbs/06_experiments/03_presets.ipynb #f64c4c8a
 _BATCHTOPK = dict(activation='batchtopk')
 RUNS |= dict(
     knowledge_aware_no_mi=_without(
@@ -226,7 +226,7 @@ def _check_penalty(l1):
         raise SIBError('standard needs l1, the weight of its penalty; `match_l1` finds one')
     check_number(l1, 'l1', above=0)
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #74cde39c
+# %% ../../nbs/06_experiments/03_presets.ipynb #514c8749
 def saelens_config(
     arch: str,  # one of `ARCHITECTURES`
     d_in: int,  # width of the residual stream
@@ -323,7 +323,7 @@ def _record_steps(trainer, steps, batch_size, log_every):
     trainer.step = step
     return rows
 
-# %% ../../nbs/06_experiments/03_presets.ipynb #76523cc3
+# %% ../../nbs/06_experiments/03_presets.ipynb #6d43788c
 def _check_history(arch, rows, lr):
     "Refuse a training that diverged, or whose batches have no variance."
     for row in rows:

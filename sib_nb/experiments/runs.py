@@ -124,7 +124,7 @@ class Benchmark:
     n_probing_texts: int = 2000  # at most so many texts of each corpus for sparse probing
     style: str = 'auto'  # prompt style, see `prompt_style`
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #70d78332
+# %% ../../nbs/06_experiments/04_runs.ipynb #3dd79989
 @patch(as_prop=True)
 def forget(self: Benchmark) -> tuple:  # names for `load_mcq`
     "The question sets to forget."
@@ -153,14 +153,14 @@ def default_benchmark(
         probing=tuple(PROBING_SETS),
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #2011d217
+# %% ../../nbs/06_experiments/04_runs.ipynb #0cbd3b31
 def quick_benchmark(
     bench: Benchmark,
 ) -> Benchmark:
     "The same with a fifth to a quarter of the questions."
     return replace(bench, n_questions=(80, 200), n_probe_questions=1000)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #73529765
+# %% ../../nbs/06_experiments/04_runs.ipynb #33814d13
 BENCHMARKS = {name: default_benchmark(named_domains(name)) for name in domain_names()}
 for _name in DOMAINS:
     BENCHMARKS[f'{_name}-quick'] = quick_benchmark(BENCHMARKS[_name])
@@ -192,7 +192,7 @@ def benchmark_name(
 
     return own_benchmark(name)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #9d643363
+# %% ../../nbs/06_experiments/04_runs.ipynb #030144ce
 def find_benchmark(
     forget,  # a key of `BENCHMARKS`, or a folder of one's own
 ) -> Benchmark:
@@ -214,7 +214,7 @@ def _known_file(model, name, mcq, style):
     file = f'{file_slug(model.name)}-{file_slug(name)}-{content_key(**contents)[:16]}.json'
     return data_dir() / 'cache' / 'right_in_all_orders' / file
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d3e39552
+# %% ../../nbs/06_experiments/04_runs.ipynb #eec213aa
 def read_known_numbers(
     file,  # of `known_questions`
     n_questions: int,  # in the set
@@ -233,14 +233,14 @@ def _shipped_key(device, dtype):
     model = load_model('minigemma', device=device, dtype=dtype)
     return model_key(model, model.tokenizer)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #85a21c04
+# %% ../../nbs/06_experiments/04_runs.ipynb #08edce05
 def _is_shipped(model):
     "Whether a model is the embedded one, with its weights unchanged."
     if model.name != 'minigemma':
         return False
     return _shipped_key(model.device, model.dtype) == model_key(model, model.tokenizer)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d28fa075
+# %% ../../nbs/06_experiments/04_runs.ipynb #446d131a
 def known_questions(
     model,  # from `load_model`
     name: str,  # for `load_mcq`
@@ -362,10 +362,10 @@ def training_texts(
         parts += [list(texts), list(labels)]
     return tuple(parts)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #8647e3f7
+# %% ../../nbs/06_experiments/04_runs.ipynb #454b7ee9
 _data_keys = {}  # the last key, by the data sets themselves
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #1d8302d2
+# %% ../../nbs/06_experiments/04_runs.ipynb #d52d5825
 def _read_data(bench):
     "SHA-256 of all questions and texts."
     questions = [rows.to_list() for side in _SIDES for rows in bench.domains.questions(side)]
@@ -373,7 +373,7 @@ def _read_data(bench):
     passages = [list(_corpus_texts(bench, side)) for side in _SIDES] if bench.chars else None
     return content_key(questions=questions, documents=documents, passages=passages)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #159db511
+# %% ../../nbs/06_experiments/04_runs.ipynb #3b5375a0
 def data_key(
     bench: Benchmark,
 ) -> str:  # 64 hexadecimal digits
@@ -485,11 +485,11 @@ class KnowledgeOptions:
         check_count(options.get('n', 8), 'n', 1)
         return cls(rates, size, orders, options)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #adf3ea20
+# %% ../../nbs/06_experiments/04_runs.ipynb #46a0f2c0
 _PROBE_OPTIONS = ('n', 'steps', 'batch_size', 'lr', 'share', 'weights', 'specialise')
 _KNOWLEDGE_OPTIONS = ('false_positive_rate', 'size', 'orders', *_PROBE_OPTIONS)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #6277019d
+# %% ../../nbs/06_experiments/04_runs.ipynb #5abbd167
 def _rates(value):
     "False positive rates as a tuple."
     values = value if isinstance(value, (list, tuple)) else (value,)
@@ -547,7 +547,7 @@ def in_style_of(
     "The benchmark with the prompt style of a model, where it has none of its own."
     return replace(bench, style=prompt_style(lm.tokenizer, bench.style))
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #d80db3ba
+# %% ../../nbs/06_experiments/04_runs.ipynb #6fa68dcc
 _streams = {}  # the last `ActivationStore`, by contents of model and texts, and layer
 _held_out = {}  # the last held-out activations, by the same
 
@@ -557,7 +557,7 @@ def forget_activations():
     _streams.clear()
     _held_out.clear()
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #0d7efc64
+# %% ../../nbs/06_experiments/04_runs.ipynb #6dbf53ca
 def _texts_key(lm, layer, bench):
     "What the activations of a benchmark's texts depend on."
     sizes = [bench.chars, bench.n_texts, bench.n_probe_questions]
@@ -605,7 +605,7 @@ _SAE_OPTIONS = ('activation', 'k', 'n_exempt', 'threshold', 'bandwidth')
 _TRAIN_OPTIONS = tuple(option.name for option in fields(TrainConfig) if option.name != 'seed')
 _SAELENS_OPTIONS = ('k', 'steps', 'batch_size', 'lr')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #b6f4921a
+# %% ../../nbs/06_experiments/04_runs.ipynb #5e67a0f9
 @dataclass(frozen=True)
 class RunOptions:
     "Changes to a preset."
@@ -647,7 +647,7 @@ def _check_saelens(name, options):
                 f'it takes {", ".join(_SAELENS_OPTIONS)}, expansion and group_size'
             )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #2570ed4b
+# %% ../../nbs/06_experiments/04_runs.ipynb #db4c4298
 def _changed_knowledge(name, preset, options):
     "The `knowledge` options of a preset with some changed, and how many latents they need."
     if options.knowledge and not preset.knowledge:
@@ -656,7 +656,7 @@ def _changed_knowledge(name, preset, options):
     rates = KnowledgeOptions.of(knowledge).false_positive_rates
     return knowledge, knowledge.get('n', 8) * len(rates)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c00762b2
+# %% ../../nbs/06_experiments/04_runs.ipynb #904ca1c1
 def changed_preset(
     name: str,  # a key of `RUNS`
     options: RunOptions,  # the changes
@@ -675,7 +675,7 @@ def changed_preset(
     check_count(size, 'group_size', 1)
     return replace(found, sae=sae, knowledge=knowledge, group_size=size)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #4a0cfe8c
+# %% ../../nbs/06_experiments/04_runs.ipynb #d8fe72ca
 def _resolved_config(found, seed, train, device):
     "The `TrainConfig` of a preset with changes; `amp` is what `auto` means on the device."
     options = {**SHARED['train'], **found.train}
@@ -685,13 +685,13 @@ def _resolved_config(found, seed, train, device):
     products = 'float32' if found.saelens else _product_type(cfg, device)
     return replace(cfg, amp=products)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #360165d2
+# %% ../../nbs/06_experiments/04_runs.ipynb #e46c295a
 def _product_type(cfg, device):
     "Name of the type in which products are made."
     fastest = torch.bfloat16 if fast_bf16(device) else torch.float32
     return str(cfg.products() or fastest).split('.')[-1]
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #9fe1968e
+# %% ../../nbs/06_experiments/04_runs.ipynb #49c1e7f2
 @dataclass(frozen=True)
 class ResolvedRun:
     "Everything that says what a run is."
@@ -711,7 +711,7 @@ class ResolvedRun:
         "Name of the result's files."
         return f'{self.name}-{self.model_slug}-{self.benchmark_name}-L{self.layer}-s{self.seed}'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c2a76e48
+# %% ../../nbs/06_experiments/04_runs.ipynb #591e5bba
 @patch(as_prop=True)
 def config(self: ResolvedRun) -> dict:
     "Every option that training depends on."
@@ -730,7 +730,7 @@ def config(self: ResolvedRun) -> dict:
         options[name] = getattr(self.bench, name)
     return _json_copy(options)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #69e08fc9
+# %% ../../nbs/06_experiments/04_runs.ipynb #31f30956
 def _json_copy(value):
     "A value as it is after a trip through JSON."
     return json.loads(json.dumps(value))
@@ -745,7 +745,7 @@ def _place(model, forget, layer, style):
         return bench, layer
     return in_style_of(model, bench), check_layer(model, layer)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #93642b38
+# %% ../../nbs/06_experiments/04_runs.ipynb #29ab2a1e
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
@@ -779,10 +779,10 @@ INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
 )
 MIN_ENTROPY = 0.5  # of the letters answered: one letter to every question is not forgetting
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #66cf22da
+# %% ../../nbs/06_experiments/04_runs.ipynb #4b2ea993
 RUN_METHOD = 2  # raised by every change of this module that changes seeded results
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #532e7797
+# %% ../../nbs/06_experiments/04_runs.ipynb #a828c90b
 def training_dependencies(
     r: ResolvedRun,
     lm,  # from `load_model`
@@ -792,7 +792,7 @@ def training_dependencies(
     domains = [list(r.bench.forget), list(r.bench.retain)]
     return r.config | dict(contents, domains=domains, method=[METHOD, RUN_METHOD])
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #986f9a86
+# %% ../../nbs/06_experiments/04_runs.ipynb #6f8fa447
 def evaluation_dependencies(
     r: ResolvedRun,
     evaluated,  # the model that answers, from `load_model`
@@ -811,7 +811,7 @@ def evaluation_dependencies(
         control=control,
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #e4cd1be7
+# %% ../../nbs/06_experiments/04_runs.ipynb #cfe4d6b2
 _REPLACE = 'pass force=True (--force) to replace it, or another folder (out, --out)'
 _CONTENTS = dict(  # entries that are checksums, in words
     model='another model',
@@ -819,7 +819,7 @@ _CONTENTS = dict(  # entries that are checksums, in words
     eval_model='another model that answers',
 )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #de9d2e85
+# %% ../../nbs/06_experiments/04_runs.ipynb #37a57451
 def check_dependencies(
     file,  # for the message
     stored: dict,  # content of the file: with `key` and `depends`
@@ -840,14 +840,14 @@ def check_dependencies(
             raise _other_dependency(file, name, old.get(name), depends.get(name))
     raise SIBError(f'{file} is damaged: its key does not fit its entries; {_REPLACE}')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #30037884
+# %% ../../nbs/06_experiments/04_runs.ipynb #1c4eb9df
 def _other_dependency(file, name, old, new):
     "The error for a file that was made from something else."
     if name in _CONTENTS:
         return SIBError(f'{file} was made with {_CONTENTS[name]} (by contents); {_REPLACE}')
     return SIBError(f'{file} was made with {name}={old!r}, this run has {new!r}; {_REPLACE}')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #b99f94aa
+# %% ../../nbs/06_experiments/04_runs.ipynb #985ad79b
 _NUMBER = (int, float)
 RESULT_FIELDS = dict(  # what every result has
     run=str,
@@ -867,13 +867,13 @@ RESULT_FIELDS = dict(  # what every result has
     events=list,
 )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #23d8a338
+# %% ../../nbs/06_experiments/04_runs.ipynb #b25980f0
 def _check_name(name, file, field):
     "Refuse a name that leads out of the folder of `file`."
     if name in ('', '.', '..') or name != Path(name).name or '\\' in name or '\0' in name:
         raise SIBError(f'{file}: {field} is {name!r}, not the name of a file beside it; restore it')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #4e4d763d
+# %% ../../nbs/06_experiments/04_runs.ipynb #ef476178
 def _check_scores(result, file):
     "Refuse a result without the scores that figures show."
     try:
@@ -886,7 +886,7 @@ def _check_scores(result, file):
     if not is_valid:
         raise SIBError(f'{file} is damaged: its scores are no numbers; restore it or run it again')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #13cfe6a7
+# %% ../../nbs/06_experiments/04_runs.ipynb #867dfd8c
 def read_result(
     file,  # of `run`
 ) -> dict:
@@ -909,7 +909,7 @@ def read_result(
     _check_scores(result, file)
     return result
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #6d591609
+# %% ../../nbs/06_experiments/04_runs.ipynb #2c62f2f1
 def read_history(
     file,  # the result file
     result: dict,  # its content, from `read_result`
@@ -926,7 +926,7 @@ def read_history(
         )
     return rows
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #e1681773
+# %% ../../nbs/06_experiments/04_runs.ipynb #3e6e549b
 def _finite(row):
     "A row of the history; what is not a finite number is missing."
     is_missing = {
@@ -934,7 +934,7 @@ def _finite(row):
     }
     return {name: None if is_missing[name] else value for name, value in row.items()}
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #06333562
+# %% ../../nbs/06_experiments/04_runs.ipynb #48b2534f
 def save_result(
     out: Path,  # folder
     ident: str,  # name of the files
@@ -974,7 +974,7 @@ def untrained(
         return sae, None
     return sae, insert_probes(sae, p.knowledge, lm, bench, layer, cfg.seed, progress)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #69eec4ed
+# %% ../../nbs/06_experiments/04_runs.ipynb #6c04454c
 def starting_groups(
     p: Run,  # a preset
     d_sae: int,  # number of latents
@@ -1052,7 +1052,7 @@ def work_folder(
     folder = Path(folder)
     return folder.with_name(f'.{folder.name}.training')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #7978c42d
+# %% ../../nbs/06_experiments/04_runs.ipynb #7704416d
 def _read_trained(folder, depends, device):
     "SAE, groups, what goes into the result, history, all of one writing."
     note = folder / 'train.json'
@@ -1064,7 +1064,7 @@ def _read_trained(folder, depends, device):
     sae = SAE.load(folder).to(device)
     return sae, Groups(load_groups(folder)), stored['info'], stored['history']
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #c70c5627
+# %% ../../nbs/06_experiments/04_runs.ipynb #838b6f79
 def stored_sae(
     folder: Path,
     depends: dict,  # what it must have been made from
@@ -1075,10 +1075,10 @@ def stored_sae(
         return None
     return read_folder(folder, lambda place: _read_trained(place, depends, device))
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #9cf3bb0d
+# %% ../../nbs/06_experiments/04_runs.ipynb #396ac1b2
 _SAE_FILES = ('*.safetensors', 'cfg.json', 'train.json', '.writing', '*checkpoint.pt*')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #58bac031
+# %% ../../nbs/06_experiments/04_runs.ipynb #250e30a1
 def save_trained(
     folder: Path,  # of the SAE
     trained: tuple,  # SAE, groups, what goes into the result, history
@@ -1092,14 +1092,14 @@ def save_trained(
         save_json(new / 'train.json', note)
         write_sums(new)
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #f7ff48fb
+# %% ../../nbs/06_experiments/04_runs.ipynb #25a77704
 def _remove_checkpoint(folder):
     "Remove the checkpoint of a finished training, and its parent if nothing else is in it."
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #cc6ddd04
+# %% ../../nbs/06_experiments/04_runs.ipynb #c04a1501
 def load_or_train(
     r: ResolvedRun,
     lm,  # from `load_model`
@@ -1125,7 +1125,7 @@ def load_or_train(
 # %% ../../nbs/06_experiments/04_runs.ipynb #781c0a8b
 _tasks = {}  # the last `UnlearningTask`, by contents of model and data, and layer
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #90203a93
+# %% ../../nbs/06_experiments/04_runs.ipynb #c7a97c0e
 def _task_key(model, layer, bench):
     "What the questions and corpora of a benchmark, run up to a layer, depend on."
     return content_key(
@@ -1178,7 +1178,7 @@ def _probing_texts(bench, seed):
             entities += rows['entity']
     return texts, domains, entities or None
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #1a52755e
+# %% ../../nbs/06_experiments/04_runs.ipynb #a7638ead
 def probe_sae(
     model,  # from `load_model`
     sae: SAE,
@@ -1307,7 +1307,7 @@ def summary(
     held_out = details['heldout']['score']
     return f'unlearning {score:.3f} ({details["status"]}{setting}), held out {held_out:.3f}'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #67da5a1f
+# %% ../../nbs/06_experiments/04_runs.ipynb #897f7068
 def outcome(
     result: dict,  # of `run`
     file='',  # where it is
@@ -1337,7 +1337,7 @@ def stored_result(
     read_history(file, result)
     return result
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #7dfb1455
+# %% ../../nbs/06_experiments/04_runs.ipynb #f9fd5bc8
 def _already_there(out, result):
     "The line for a result that is there, and how to get its SAE if that is not."
     line = outcome(result, out / f'{result["sae"]}.json')
@@ -1345,7 +1345,7 @@ def _already_there(out, result):
         return f'already there; {line}; --force runs it again'
     return f'already there without its SAE; {line}; --force trains it again, or --out elsewhere'
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #989fd5c0
+# %% ../../nbs/06_experiments/04_runs.ipynb #e09e1184
 def _check_model(r, lm):
     "Refuse a layer or a shape of SAE that the model does not have, before any work."
     d_sae = r.expansion * lm.config.hidden_size
@@ -1358,7 +1358,7 @@ def _check_model(r, lm):
             'use a smaller group_size, or a larger expansion'
         )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #0da68af9
+# %% ../../nbs/06_experiments/04_runs.ipynb #5089d788
 def _answering_model(r, lm, eval_model):
     "The model that answers the questions; one that the SAE does not fit is a `SIBError`."
     if eval_model is None:
@@ -1374,7 +1374,7 @@ def _answering_model(r, lm, eval_model):
         )
     return evaluated
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #8fe5e4cc
+# %% ../../nbs/06_experiments/04_runs.ipynb #3449bb7e
 def _check_data(r, lm, evaluated, progress):
     "Refuse data that training or evaluation would refuse, before any work."
     if r.bench.domains.kind == 'folder':
@@ -1385,7 +1385,7 @@ def _check_data(r, lm, evaluated, progress):
     if not r.bench.probing:
         split_texts(*_probing_texts(r.bench, r.seed))  # refuses too few of a domain
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #b99d0549
+# %% ../../nbs/06_experiments/04_runs.ipynb #7a1a0f61
 def _train_and_evaluate(r: ResolvedRun, lm, evaluated, folder, control, options):
     "Result and history of one run; the caller holds the lock of its folder."
     force, progress, on_log = options
@@ -1415,13 +1415,13 @@ def _describe(r: ResolvedRun, depends):
         key=content_key(**depends),
     )
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #3fca2f26
+# %% ../../nbs/06_experiments/04_runs.ipynb #5d8a8e68
 def _sweep(out, ident):
     "Remove the temporary files that killed processes left; the caller holds the lock."
     for folder in (out, out / 'saes'):
         sweep_temporary(folder, f'.{glob.escape(ident)}.*')
 
-# %% ../../nbs/06_experiments/04_runs.ipynb #a9af0200
+# %% ../../nbs/06_experiments/04_runs.ipynb #ee7a8ad8
 def _make_result(r: ResolvedRun, lm, eval_model, out, depends, options):
     "Train, evaluate and save, while no other process does the same."
     folder = out / 'saes' / r.ident

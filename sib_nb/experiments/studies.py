@@ -47,7 +47,7 @@ class Study:
     options: dict  # for `run`
     quick: bool = False  # ask a fifth to a quarter of the questions
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #5ee17c54
+# %% ../../nbs/06_experiments/06_studies.ipynb #55f4132f
 def _seeds(name):
     "Seeds of a run in the full study."
     with_five = name in ('baseline', 'knowledge_aware') or RUNS[name].saelens
@@ -74,7 +74,7 @@ def start_worker(
     datasets.disable_progress_bars()
     torch.set_num_threads(threads)
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #9cfb16f9
+# %% ../../nbs/06_experiments/06_studies.ipynb #c16f4554
 def _enter(name, preset, forget, bench):
     "Enter a run and a benchmark of the parent process."
     RUNS[name] = preset
@@ -163,10 +163,12 @@ def study_benchmark(
     if not study.quick or name.endswith('-quick'):
         return name
     quick = f'{name}-quick'
-    BENCHMARKS.setdefault(quick, quick_benchmark(BENCHMARKS[name]))
+    bench = BENCHMARKS[name]
+    if quick not in BENCHMARKS or bench.domains.kind == 'folder':  # the folder as it is now
+        BENCHMARKS[quick] = quick_benchmark(bench)
     return quick
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #0be156f5
+# %% ../../nbs/06_experiments/06_studies.ipynb #3262ae53
 def _todo(study, seed):
     "Names and seeds of a study's runs."
     todo = []
@@ -174,7 +176,7 @@ def _todo(study, seed):
         todo += [(name, one) for one in (seeds if seed is None else (seed,))]
     return todo
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #ba02502c
+# %% ../../nbs/06_experiments/06_studies.ipynb #feeb6dca
 _NOT_CHANGES = (  # options that are no changes to a preset
     'out',
     'force',
@@ -185,7 +187,7 @@ _NOT_CHANGES = (  # options that are no changes to a preset
     'eval_model',
 )
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #10ccd968
+# %% ../../nbs/06_experiments/06_studies.ipynb #b93f11ae
 def study_runs(
     which: str,  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
@@ -205,7 +207,7 @@ def study_runs(
             resolve_run(name, one, model, **changes)
     return todo, options
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #97814bd3
+# %% ../../nbs/06_experiments/06_studies.ipynb #799271f6
 def _run_all(todo, model, options, workers, progress):
     "Results and errors by name and seed."
     from sib_nb.experiments.studies import run_in_worker
@@ -222,7 +224,7 @@ def _run_all(todo, model, options, workers, progress):
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-# %% ../../nbs/06_experiments/06_studies.ipynb #480cdfae
+# %% ../../nbs/06_experiments/06_studies.ipynb #75e8e06a
 def run_study(
     which: str = 'quick',  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
