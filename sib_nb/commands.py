@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failures_in_one_line', 'importing', 'run_options',
-           'list_runs', 'benchmark_name', 'execute', 'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options',
-           'sib_figures']
+           'list_runs', 'knowledge_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
+           'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options', 'sib_figures']
 
 # %% ../nbs/09_commands.ipynb #766b9167
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -111,15 +112,22 @@ def run_options(
     model: str = 'minigemma',  # its activations are read: minigemma, a hub id, or a folder
     eval_model: str = None,  # answers the questions (default: the same model)
     layer: int = None,  # 0-based block that the SAE reads (default: the benchmark's)
-    forget: str = None,  # biology, biology-quick, wmdp-bio, or a folder (default: biology)
+    forget: str = None,  # a benchmark (--list shows them) or a folder (default: biology)
+    prompt_style: str = None,  # auto, chat or plain (default: as the model's tokenizer has it)
     steps: int = None,  # training steps
     batch_size: int = None,  # tokens a step
     lr: float = None,  # peak learning rate
+    beta: float = None,  # weight of the dependence between groups in the loss
     expansion: int = None,  # latents per dimension of the residual stream (default: 8)
+    activation: str = None,  # of the SAE: relu, topk, batchtopk or jumprelu
+    k: int = None,  # active latents a token
+    group_size: int = None,  # latents a group (default: 32)
+    knowledge: str = None,  # options of the knowledge groups, as "n=4 false_positive_rate=0.01"
     out: str = None,  # folder for results (default: data/results)
     tensorboard: str = None,  # folder for the training history (pip install tensorboard)
-    force: bool = False,  # run again even if the result is there
-    quiet: bool = False,  # no progress bars, errors only
+    force: bool = False,  # run again even if the result is there; asks before it replaces one
+    yes: bool = False,  # with --force: replace results without asking
+    quiet: bool = False,  # no progress bars; one line, the outcome, or an error
     list: bool = False,  # show the runs and benchmarks, and stop
     version: bool = False,  # show the version, and stop
 ):
@@ -139,58 +147,132 @@ def list_runs():
     print('benchmarks:', ', '.join(BENCHMARKS))
 
 # %% ../nbs/09_commands.ipynb #c295d033
-def benchmark_name(
-    forget: str,  # a key of `BENCHMARKS`, or a folder of one's own
-) -> str:  # a key of `BENCHMARKS`
-    "The benchmark, made from the folder if it is one. Anything else is a `SIBError`."
+def knowledge_options(
+    text: str,  # NAME=VALUE, separated by blanks; several numbers of one option by commas
+) -> dict:  # for `run`
+    "The options of the knowledge groups."
     from sib_nb.core import SIBError
-    from sib_nb.experiments.runs import BENCHMARKS
 
-    if forget in BENCHMARKS:
-        return forget
-    if not Path(forget).is_dir():
-        raise SIBError(
-            f'{forget} is neither a benchmark ({", ".join(BENCHMARKS)}) nor a folder of your own; '
-            'see notebook 02_your_own_model_and_data'
-        )
-    from sib_nb.experiments.custom_benchmark import own_benchmark
-
-    return own_benchmark(forget)
+    options = {}
+    for pair in text.split():
+        name, equals, value = pair.partition('=')
+        try:
+            numbers = tuple(json.loads(f'[{value}]'))
+        except ValueError:
+            numbers = ()
+        if not equals or not numbers:
+            raise SIBError(f'--knowledge: {pair!r} is not NAME=NUMBER, such as n=4')
+        options[name] = numbers if len(numbers) > 1 else numbers[0]
+    return options
 
 # %% ../nbs/09_commands.ipynb #b5372792
 RUN_OPTIONS = (  # options that are passed on to `run` where they are given
     'layer',
+    'forget',
+    'prompt_style',
     'steps',
     'batch_size',
     'lr',
+    'beta',
     'expansion',
+    'activation',
+    'k',
+    'group_size',
     'out',
     'eval_model',
     'tensorboard',
 )
 
+# %% ../nbs/09_commands.ipynb #c4335d7b
+def result_files(
+    options: dict,  # of `run_options`
+    passed: dict,  # of them, those for `run`
+) -> list:  # of paths
+    "The result files of the run or study that the options name."
+    from sib_nb.core import data_dir
+    from sib_nb.experiments.runs import resolve_run
+    from sib_nb.experiments.studies import study_runs
+
+    if options['study']:
+        runs, passed = study_runs(options['study'], options['seed'], **passed)
+    else:
+        runs = [(options['run'], options['seed'] or 0)]
+    out = Path(passed.get('out') or data_dir() / 'results')
+    named = ('model', 'layer', 'forget')  # what the names of the files tell apart
+    places = {name: passed[name] for name in named if name in passed}
+    return [out / f'{resolve_run(name, seed, **places).ident}.json' for name, seed in runs]
+
+# %% ../nbs/09_commands.ipynb #92307e8c
+def confirm_replacement(
+    files: list,  # result files
+    yes: bool,  # the answer is known
+):
+    "Ask before existing files are replaced. A refusal is a `SIBError`."
+    from sib_nb.core import SIBError
+
+    there = [file for file in files if file.exists()]
+    if not there or yes:
+        return
+    others = f' and {len(there) - 1} other results' if len(there) > 1 else ''
+    question = f'{there[0]}{others} would be replaced'
+    if not sys.stdin.isatty():
+        raise SIBError(f'{question}; add --yes, or choose another folder with --out')
+    try:
+        answer = input(f'{question}; go on? [y/N] ')
+    except EOFError:
+        answer = ''
+    if answer.strip().lower() not in ('y', 'yes'):
+        raise SIBError('nothing was changed; choose another folder with --out')
+
 # %% ../nbs/09_commands.ipynb #2a05bffa
+def passed_options(
+    options: dict,  # of `run_options`
+) -> dict:  # for `run` and `run_study`
+    "The options that are given."
+    passed = {name: options[name] for name in RUN_OPTIONS if options[name] is not None}
+    if options['knowledge'] is not None:
+        passed['knowledge'] = knowledge_options(options['knowledge'])
+    return passed | dict(
+        model=options['model'], force=options['force'], progress=not options['quiet']
+    )
+
+# %% ../nbs/09_commands.ipynb #29a3c5af
+def _with_run(options):
+    "The options with a run, where a model or a benchmark of one's own is named without one."
+    from sib_nb.core import SIBError
+
+    if options['study'] or options['run']:
+        return options
+    if options['model'] == 'minigemma' and options['forget'] in (None, 'biology'):
+        raise SIBError(
+            'name a run with --run, or all of them with --study quick; --list shows them'
+        )
+    return dict(options, run='knowledge_aware')
+
+# %% ../nbs/09_commands.ipynb #8b2670be
 def execute(
     options: dict,  # of `run_options`
 ):
     "Make the run or the study that the options name."
-    from sib_nb.core import SIBError
-    from sib_nb.experiments.runs import run
+    from sib_nb.experiments.runs import benchmark_name, outcome, run
     from sib_nb.experiments.studies import run_study
 
-    passed = {name: options[name] for name in RUN_OPTIONS if options[name] is not None}
-    passed |= dict(model=options['model'], force=options['force'], progress=not options['quiet'])
-    if options['forget']:
+    options = _with_run(options)
+    passed = passed_options(options)
+    if options['forget'] is not None:
         passed['forget'] = benchmark_name(options['forget'])
-    is_other = options['model'] != 'minigemma' or options['forget'] not in (None, 'biology')
+    files = result_files(options, passed)
+    if options['force']:
+        confirm_replacement(files, options['yes'])
     if options['study']:
-        run_study(options['study'], options['seed'], workers=options['workers'], **passed)
-    elif options['run'] or is_other:
-        run(options['run'] or 'knowledge_aware', seed=options['seed'] or 0, **passed)
-    else:
-        raise SIBError(
-            'name a run with --run, or all of them with --study quick; --list shows them'
+        results = run_study(
+            options['study'], options['seed'], workers=options['workers'], **passed
         )
+    else:
+        results = [run(options['run'], seed=options['seed'] or 0, **passed)]
+    if options['quiet']:
+        for file, result in zip(files, results):
+            print(outcome(result, file))
 
 # %% ../nbs/09_commands.ipynb #7cc51874
 def import_libraries():

@@ -7,7 +7,9 @@ __all__ = ['SHARED', 'RUNS', 'MAIN', 'NOT_QUICK', 'QUICK', 'ARCHITECTURES', 'Run
            'match_l1']
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #ff1c0ee1
+import difflib
 import functools
+import math
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
@@ -17,7 +19,8 @@ from unittest import mock
 import torch
 from tqdm.auto import tqdm
 
-from ..core import SIBError
+from ..core import SIBError, import_extra
+from ..validation import check_choice, check_count, check_number
 from ..sae.sae import SAE
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #dda0567c
@@ -130,11 +133,11 @@ def _without(title, about, **change):
     title = f'Knowledge-aware, {title}'
     return replace(RUNS['knowledge_aware'], title=title, about=about, **change)
 
-
+# %% ../../nbs/06_experiments/03_presets.ipynb #f64c4c8a
 _BATCHTOPK = dict(activation='batchtopk')
 RUNS |= dict(
     knowledge_aware_no_mi=_without(
-        'no MI term', 'knowledge_aware without the dependence term.', train={}
+        'no CKA term', 'knowledge_aware without the dependence term.', train={}
     ),
     knowledge_aware_unspecialised=_without(
         'not specialised',
@@ -190,8 +193,10 @@ def preset(
     name: str,  # a key of `RUNS`
 ) -> Run:
     "A run by its name."
-    if name not in RUNS:
-        raise SIBError(f'no run is called {name!r}; choose from {", ".join(RUNS)}')
+    if not isinstance(name, str) or name not in RUNS:
+        near = difflib.get_close_matches(str(name), RUNS, 1)
+        hint = f' (did you mean {near[0]}?)' if near else ''
+        raise SIBError(f'no run is called {name!r}{hint}; choose from {", ".join(RUNS)}')
     return RUNS[name]
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #7d00a27d
@@ -200,9 +205,7 @@ ARCHITECTURES = ('standard', 'topk', 'batchtopk', 'jumprelu', 'matryoshka')  # o
 # %% ../../nbs/06_experiments/03_presets.ipynb #f706777d
 def _shared_saelens_options(d_in, d_sae, layer, model_name):
     "What the configurations of all architectures have in common."
-    from sae_lens.saes.sae import SAEMetadata
-
-    metadata = SAEMetadata(
+    metadata = import_extra('sae_lens').saes.sae.SAEMetadata(
         model_name=model_name,
         hook_name=f'blocks.{layer}.hook_resid_post',
         hook_layer=layer,
@@ -217,6 +220,13 @@ def _shared_saelens_options(d_in, d_sae, layer, model_name):
     )
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #1d22c2a2
+def _check_penalty(l1):
+    "The penalty of `standard` is a positive number."
+    if l1 is None:
+        raise SIBError('standard needs l1, the weight of its penalty; `match_l1` finds one')
+    check_number(l1, 'l1', above=0)
+
+# %% ../../nbs/06_experiments/03_presets.ipynb #514c8749
 def saelens_config(
     arch: str,  # one of `ARCHITECTURES`
     d_in: int,  # width of the residual stream
@@ -228,13 +238,14 @@ def saelens_config(
     model_name: str = 'minigemma',
 ):  # a `TrainingSAEConfig`
     "SAELens' own configuration of one architecture."
-    import sae_lens
-
-    if arch not in ARCHITECTURES:
-        names = ', '.join(ARCHITECTURES)
-        raise SIBError(f'SAELens has no architecture {arch!r}; choose from {names}')
-    if arch == 'standard' and not l1:
-        raise SIBError('standard needs l1, the weight of its penalty; `match_l1` finds one')
+    sae_lens = import_extra('sae_lens')
+    check_choice(arch, 'arch', ARCHITECTURES)
+    check_count(d_in, 'd_in', 1)
+    check_count(d_sae, 'd_sae', 8 if arch == 'matryoshka' else 1)
+    check_count(k, 'k', 1, None if arch == 'standard' else d_sae)
+    check_count(steps, 'steps', 1)
+    if arch == 'standard':
+        _check_penalty(l1)
     warm_up = steps // 20
     widths = [d_sae // 8, d_sae // 4, d_sae // 2, d_sae]
     thresholds = dict(jumprelu_bandwidth=2.0, jumprelu_init_threshold=0.1)
@@ -261,7 +272,7 @@ class _OnlyActivations:
         return self
 
     def __next__(self):
-        return next(self.batches).x
+        return next(self.batches).x.cpu()  # SAELens trains on the CPU
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #141ee196
 @torch.no_grad()
@@ -284,8 +295,7 @@ def _history_row(output, step, tokens, seconds):
 # %% ../../nbs/06_experiments/03_presets.ipynb #1eef5780
 def _as_ours(sae) -> SAE:
     "An SAE of SAELens' as one of ours, with decoder rows of unit length."
-    import sae_lens
-
+    sae_lens = import_extra('sae_lens')
     with tempfile.TemporaryDirectory() as folder:
         sae.save_inference_model(Path(folder) / 'saelens')
         folded = sae_lens.SAE.load_from_disk(str(Path(folder) / 'saelens'))
@@ -312,6 +322,18 @@ def _record_steps(trainer, steps, batch_size, log_every):
 
     trainer.step = step
     return rows
+
+# %% ../../nbs/06_experiments/03_presets.ipynb #6d43788c
+def _check_history(arch, rows, lr):
+    "Refuse a training that diverged, or whose batches have no variance."
+    for row in rows:
+        if not math.isfinite(row['loss']):
+            raise SIBError(f'{arch} diverged: its loss is {row["loss"]}; lower lr (now {lr})')
+        if not math.isfinite(row['fvu']):
+            raise SIBError(
+                f'step {row["step"]}: the activations of the batch have no variance; '
+                'check the model and the texts'
+            )
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #03196c4c
 def _saelens_trainer(config, batches, steps, batch_size, lr):
@@ -363,14 +385,16 @@ def train_saelens(
 ) -> tuple:  # the trained `SAE`; its history, dicts of step, tokens, seconds, loss, fvu, l0
     "Let SAELens train an SAE, and open the result as one of ours. Divergence is a `SIBError`."
     config = saelens_config(arch, d_in, d_sae, k, steps, l1, layer, model_name)
+    check_count(batch_size, 'batch_size', 2)
+    check_count(seed, 'seed', 0)
+    check_count(log_every, 'log_every', 1)
+    check_number(lr, 'lr', above=0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         trainer = _saelens_trainer(config, batches, steps, batch_size, lr)
         rows = _record_steps(trainer, steps, batch_size, log_every)
         _fit(trainer, progress)
-    loss = rows[-1]['loss']
-    if not torch.isfinite(torch.tensor(loss)):
-        raise SIBError(f'{arch} diverged: its loss is {loss}; lower lr (now {lr})')
+    _check_history(arch, rows, lr)
     return _as_ours(trainer.sae), rows
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #18fd73cb
@@ -384,6 +408,10 @@ def match_l1(
     **options,  # of `train_saelens`
 ) -> tuple:  # the weight, and a list of (weight, L0) of all tries
     "The weight of `standard`'s penalty that gives an L0 of about `l0`."
+    check_number(l0, 'l0', above=0)
+    check_number(low, 'low', above=0)
+    check_number(high, 'high', above=low)
+    check_count(tries, 'tries', 1)
     seen = []
     for _ in range(tries):
         l1 = (low * high) ** 0.5

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ..core import SIBError
 from ..sae.adaptive_groups import Groups
-from .objective import fvu
+from .objective import fvu, total_variation
+from ..validation import check_count, check_number, check_tensor
 
 # %% ../../nbs/04_training/02_group_regularizers.ipynb #2b24ef61
 def group_energy(
@@ -34,8 +35,7 @@ def group_dropout(
     generator: torch.Generator | None = None,  # on the CPU; draws the masks
 ) -> Tensor:  # `(n, d_sae)`, with mean z
     "Set whole groups to zero at random, token by token."
-    if not 0 <= p < 1:
-        raise SIBError(f'group dropout p={p}; it is a probability, at least 0 and below 1')
+    check_number(p, 'p', minimum=0, below=1)
     if not p:
         return z
     keep = torch.rand(len(z), int(assignment.max()) + 1, generator=generator) >= p
@@ -48,11 +48,7 @@ def competition(
     temperature: float,  # τ, in units of the token's mean group energy
 ) -> Tensor:  # `(n, d_sae)`
     "Weight every group by its distance from the token's strongest: a softmax, largest entry 1."
-    if not temperature > 0:
-        raise SIBError(
-            f'temperature={temperature}; it must be positive, '
-            'and the smaller the harder groups compete'
-        )
+    check_number(temperature, 'temperature', above=0)
     energy = group_energy(z, assignment)
     relative = energy / energy.mean(1, keepdim=True)
     behind = relative - relative.amax(1, keepdim=True)
@@ -65,9 +61,8 @@ def attention_mask(
     keep: int,  # κ, groups kept on each token
 ) -> Tensor:  # `(n, d_sae)`
     "Keep each token's strongest groups, and set the others to zero."
+    check_count(keep, 'keep', 1)
     energy = group_energy(z, assignment).detach()
-    if keep < 1:
-        raise SIBError(f'keep={keep}; a token needs at least one open group')
     if keep >= energy.shape[1]:
         return z
     mask = torch.zeros_like(energy).scatter(1, energy.topk(keep, dim=1).indices, 1.0)
@@ -105,6 +100,7 @@ def residual_links(
 ) -> Tensor:  # `(links,)`: fraction of variance unexplained after each link
     "What the strongest groups, then also the next strongest, ... leave of x."
     group_of = assignment.to(z.device)
+    check_count(links, 'links', 1)
     order = _by_strength(z.detach(), group_of)
     residual = x - b_dec
     errors = []
@@ -112,7 +108,7 @@ def residual_links(
         columns = torch.isin(group_of, link).nonzero().squeeze(1)
         residual = residual - z[:, columns] @ W_dec[columns]
         errors.append(residual.square().sum())
-    return torch.stack(errors) / (x - x.mean(0)).square().sum()
+    return torch.stack(errors) / total_variation(x)
 
 # %% ../../nbs/04_training/02_group_regularizers.ipynb #cbd7c233
 def _sampled_latents(assignment, n_latents, generator):  # long, on the CPU
@@ -126,7 +122,7 @@ def _unit_columns(z):  # centred columns of length one, and which columns are no
     columns = z.to(torch.promote_types(z.dtype, torch.float32))
     columns = columns - columns.mean(0)
     squares = columns.square().sum(0)
-    alive = squares > 1e-12
+    alive = ~(squares <= 1e-12)  # also where it is NaN, which must not be left out
     return columns[:, alive] * squares[alive].rsqrt(), alive
 
 # %% ../../nbs/04_training/02_group_regularizers.ipynb #4c3e69d5
@@ -138,6 +134,8 @@ def contrast(
     generator: torch.Generator | None = None,  # on the CPU; draws the groups
 ) -> Tensor:  # 0-d, nats; 0 (without gradient) if no latent has a positive
     "Supervised contrastive loss between latents (Khosla et al. 2020)."
+    check_number(temperature, 'temperature', above=0)
+    check_count(n_features, 'n_features', 1)
     with torch.autocast(z.device.type, enabled=False):
         latents = _sampled_latents(assignment, n_features, generator).to(z.device)
         unit, alive = _unit_columns(z[:, latents])
@@ -184,6 +182,8 @@ class CrossReader(nn.Module):
         generator: torch.Generator | None = None,  # draws the first weights; None: seed 0
     ):
         super().__init__()
+        check_count(d_sae, 'd_sae', 1)
+        check_count(rank, 'rank', 1)
         generator = generator or torch.Generator().manual_seed(0)
         into = torch.randn((d_sae, rank), generator=generator)
         out = torch.randn((rank, d_sae), generator=generator)
@@ -225,6 +225,7 @@ def direction_similarity(
     assignment: Tensor,  # group of each latent, `(d_sae,)` long
 ) -> Tensor:  # `(d_sae, G)`; 0 where a latent is alone in its group
     "Cosine of each decoder row with the sum of every group's rows, its own row left out."
+    W_dec = check_tensor(W_dec, 'W_dec', (len(assignment), None), 'float')
     member = F.one_hot(assignment).to(W_dec)
     total = member.T @ W_dec
     dot = W_dec @ total.T - member  # its own row left out: d_i·d_i = 1
@@ -244,14 +245,14 @@ class SimilarityGroups:
         max_size: int = 128,  # latents a group, at most
         max_moves: int | None = None,  # latents moved a check; None: one in eight
     ):
-        if not 1 <= min_size <= max_size:
-            raise SIBError(f'need 1 <= min_size <= max_size, got {min_size} and {max_size}')
+        if max_moves is None:
+            max_moves = max(8, groups.d_sae // 8)
         self.groups = groups
-        self.every = every
-        self.margin = margin
-        self.min_size = min_size
-        self.max_size = max_size
-        self.max_moves = max(8, groups.d_sae // 8) if max_moves is None else max_moves
+        self.every = check_count(every, 'every', 1)
+        self.margin = check_number(margin, 'margin', minimum=0)
+        self.min_size = check_count(min_size, 'min_size', 1)
+        self.max_size = check_count(max_size, 'max_size', min_size)
+        self.max_moves = check_count(max_moves, 'max_moves')
         self.events = []
 
 # %% ../../nbs/04_training/02_group_regularizers.ipynb #c41bbbc9
