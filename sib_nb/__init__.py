@@ -17,7 +17,7 @@ sys.meta_path.insert(0, DescribingFinder(__name__))
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
-        'core', 'language_model', 'information', 'sae', 'training',
+        'core', 'validation', 'integrity', 'language_model', 'information', 'sae', 'training',
         'unlearning', 'experiments', 'figures', 'commands',
     ],
     submod_attrs={

@@ -14,8 +14,8 @@ from pathlib import Path
 from notebooks import ROOT, code_cells, has_directive, notebook_paths
 
 PACKAGE = 'sib_nb'
-CHAPTERS = ('docstrings', 'core', 'language_model', 'information', 'sae', 'training', 'unlearning',
-            'experiments', 'figures', 'commands')
+CHAPTERS = ('docstrings', 'core', 'validation', 'integrity', 'language_model', 'information', 'sae',
+            'training', 'unlearning', 'experiments', 'figures', 'commands')
 WITHOUT_EXPORT = ('08_results', 'tutorials')
 NAMEDTUPLE = ('_asdict', '_fields', '_make', '_replace')  # public, whatever their names say
 
