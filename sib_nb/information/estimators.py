@@ -101,7 +101,7 @@ def normal_scores(
     ranks = torch.stack(columns, 1) if columns else x
     return torch.special.ndtri(ranks.double() / (len(x) + 1))
 
-# %% ../../nbs/02_information/01_estimators.ipynb #e20a29b5
+# %% ../../nbs/02_information/01_estimators.ipynb #eacc73c3
 MAX_TIED = 0.01  # share of tied samples that estimators for continuous variables accept
 
 
@@ -115,7 +115,7 @@ def tied_share(
         shares.append(counts[counts > 1].sum().item() / len(column))
     return max(shares)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #995a74ca
+# %% ../../nbs/02_information/01_estimators.ipynb #88197c7b
 def _refuse_ties(x, y, name):
     "More tied samples than `MAX_TIED` are an error."
     for side, samples in (('x', x), ('y', y)):
@@ -189,10 +189,16 @@ def table_mi(
     correct: bool = True,  # Miller–Madow
 ) -> torch.Tensor:  # `(...)` nats
     "Plug-in MI of contingency tables, bias-corrected."
-    counts = check_tensor(table, 'table', minimum=0).double()
-    n = counts.sum((-2, -1))
-    if counts.ndim < 2 or not (n > 0).all():
+    table = check_tensor(table, 'table', minimum=0)
+    if table.ndim < 2 or not (table.sum((-2, -1)) > 0).all():
         raise SIBError('table_mi needs tables (..., A, B) with at least one count in each')
+    return _table_mi(table, correct)
+
+# %% ../../nbs/02_information/01_estimators.ipynb #881b7935
+def _table_mi(table, correct):
+    "`table_mi` of tables that have been checked."
+    counts = table.double()
+    n = counts.sum((-2, -1))
     rows = counts.sum(-1)
     columns = counts.sum(-2)
     margins = _xlogx(counts).sum((-2, -1)) - _xlogx(rows).sum(-1) - _xlogx(columns).sum(-1)
@@ -203,7 +209,7 @@ def table_mi(
     excess = n_cells - (rows > 0).sum(-1) - (columns > 0).sum(-1) + 1
     return mi - excess / (2 * n)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #47e051cf
+# %% ../../nbs/02_information/01_estimators.ipynb #2d8f7884
 def _as_integers(values, name, like=None):
     "`values` as `(n,)` long, from 0; floats are an error. `like`: of the same length."
     values = check_tensor(values, name)
@@ -216,7 +222,7 @@ def _as_integers(values, name, like=None):
         raise SIBError(f'{name} has {len(values)} samples; expected {expected}')
     return values
 
-# %% ../../nbs/02_information/01_estimators.ipynb #9c942ad8
+# %% ../../nbs/02_information/01_estimators.ipynb #453b7a42
 def _few_levels(values):
     "Integers of the same partition; consecutive if a table of all up to the largest is too big."
     return values if values.max() < 1000 else torch.unique(values, return_inverse=True)[1]
@@ -229,11 +235,15 @@ def discrete_mi(
 ) -> float:  # nats
     "MI of two discrete variables from their joint counts."
     u = _as_integers(u, 'u of discrete_mi')
-    v = _few_levels(_as_integers(v, 'v of discrete_mi', u))
-    u = _few_levels(u)
+    v = _as_integers(v, 'v of discrete_mi', u)
+    return _mi_of_integers(_few_levels(u), _few_levels(v), correct)
+
+# %% ../../nbs/02_information/01_estimators.ipynb #9950b3fc
+def _mi_of_integers(u, v, correct):
+    "`discrete_mi` of small integers that have been checked."
     width = int(v.max()) + 1
     table = torch.bincount(u * width + v, minlength=(int(u.max()) + 1) * width)
-    return table_mi(table.view(-1, width), correct).item()
+    return _table_mi(table.view(-1, width), correct).item()
 
 # %% ../../nbs/02_information/01_estimators.ipynb #10bc336c
 def histogram_edges(
@@ -303,9 +313,9 @@ def gate_mi(
             f'gate_mi got {len(a)} and {len(b)} samples; pass the same tokens for both groups'
         )
     if levels is None:
-        return discrete_mi(a.any(1), b.any(1), correct)
+        return _mi_of_integers(a.any(1).long(), b.any(1).long(), correct)
     quantised = activity_levels(torch.stack([a.sum(1), b.sum(1)], 1), levels)
-    return discrete_mi(quantised[:, 0], quantised[:, 1], correct)
+    return _mi_of_integers(quantised[:, 0], quantised[:, 1], correct)
 
 # %% ../../nbs/02_information/01_estimators.ipynb #b9e553b0
 def _joint_counts(is_on, rows, is_rare):
@@ -341,7 +351,7 @@ def pair_mi(
     rows: torch.Tensor | None = None,  # `(r,)` long: features to compare with all; None: all
 ) -> torch.Tensor:  # `(r, s)` double: nats, Miller–Madow corrected
     "MI between the gates of every two features."
-    on = check_tensor(on, 'on', shape=(None, None), kind='bool')  # activations: pass z > 0
+    on = check_tensor(on, 'on', (None, None), 'bool', finite=False)  # of activations: z > 0
     is_on = on.float().contiguous()
     counts = is_on.sum(0).long()
     corrected_xlogx = _corrected_xlogx(len(on), is_on.device)
@@ -360,7 +370,7 @@ def _gram_row_sums(x, squared_norms):
     "Row sums of the Gram matrix of `x` without its diagonal, `(..., n)`."
     return (x @ x.sum(-2, keepdim=True).mT).squeeze(-1) - squared_norms
 
-# %% ../../nbs/02_information/01_estimators.ipynb #60da3fac
+# %% ../../nbs/02_information/01_estimators.ipynb #3cb4550b
 def _n_samples(x, y):
     "Number of samples of `x (..., n, dx)` and `y (..., n, dy)`, at least 4."
     shapes = f'{tuple(x.shape)} and {tuple(y.shape)}'
@@ -467,7 +477,7 @@ def permutation(
     blocks = torch.arange(n).roll(shift).split(block)
     return torch.cat([blocks[i] for i in torch.randperm(len(blocks), generator=generator)])
 
-# %% ../../nbs/02_information/01_estimators.ipynb #d86002d5
+# %% ../../nbs/02_information/01_estimators.ipynb #f30d1c17
 def _series(values):
     "Columns whose autocorrelation is looked at, `(n, m)` double."
     values = values.flatten(1) if values.ndim > 1 else values[:, None]
@@ -479,21 +489,21 @@ def _series(values):
     n_positive = (values > 0).sum(1, keepdim=True)
     return torch.cat([values, values.sum(1, keepdim=True), n_positive], 1)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #a280254b
+# %% ../../nbs/02_information/01_estimators.ipynb #dd57dde3
 def _largest_autocorrelation(series):
     "Largest absolute autocorrelation of the columns at each lag `(n,)`; constant ones are left out."
     series = _varying_columns(series)
     series = series - series.mean(0)
     n = len(series)
     largest = torch.zeros(n, dtype=torch.double, device=series.device)
-    for columns in series.split(64, 1):
+    for columns in series.split(64, 1) if series.numel() else ():
         spectrum = torch.fft.rfft(columns, 2 * n, dim=0).abs().square()
         products = torch.fft.irfft(spectrum, 2 * n, dim=0)[:n]
         ratios = (products / products[0].clamp(min=1e-300)).abs()
-        largest = torch.maximum(largest, ratios.max(1).values if ratios.shape[1] else largest)
+        largest = torch.maximum(largest, ratios.max(1).values)
     return largest
 
-# %% ../../nbs/02_information/01_estimators.ipynb #1773b177
+# %% ../../nbs/02_information/01_estimators.ipynb #1cd664ea
 def memory_length(
     values,  # `(n, d)` or `(n,)` samples in their order
 ) -> int:  # 1 if no autocorrelation is found
@@ -505,7 +515,7 @@ def memory_length(
     found = is_small.nonzero().flatten()
     return int(found[0]) if len(found) else max(1, len(values))
 
-# %% ../../nbs/02_information/01_estimators.ipynb #0f202714
+# %% ../../nbs/02_information/01_estimators.ipynb #2ca7bf2c
 def block_length(
     x,  # `(n, dx)` samples in their order
     y,  # `(n, dy)` samples
@@ -520,7 +530,7 @@ def block_length(
         )
     return block
 
-# %% ../../nbs/02_information/01_estimators.ipynb #1f20eeac
+# %% ../../nbs/02_information/01_estimators.ipynb #30078a9f
 def _check_paired(x, y):
     "Two sides of different lengths, or of less than two samples, are an error."
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) < 2:
@@ -578,7 +588,7 @@ def _table_rows(u, v, orders, levels):
         rows.append(_level_counts(partners, levels, 1))
     return [_level_counts(v, levels, 0) - sum(rows), *rows]
 
-# %% ../../nbs/02_information/01_estimators.ipynb #5c8e29cb
+# %% ../../nbs/02_information/01_estimators.ipynb #8880adc0
 def _check_levels(u, v, orders, levels):
     "`u (n,)` and `v (n, m)` as integers in range; `orders` must contain token numbers."
     u = _as_integers(u, 'u of shuffle_test')
@@ -609,7 +619,7 @@ def sum_threshold(
     alpha: float,  # level of the test
 ) -> float:  # nats
     "Upper `alpha` quantile of the summed corrected MI of an independent feature with `m` features."
-    on = check_tensor(on, 'on', shape=(None, None), kind='bool')
+    on = check_tensor(on, 'on', (None, None), 'bool', finite=False)
     alpha = check_number(alpha, 'alpha', above=0, below=1)
     n, m = on.shape
     if not m:
