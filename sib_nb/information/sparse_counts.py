@@ -19,11 +19,20 @@ from ..core import SIBError, run_in_threads, row_cuts, run_over_rows
 from . import estimators
 from ..validation import check_indices, check_tensor
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #e5ae4e1c
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #5793aa3d
+def _are_rows(rows, n):
+    "Whether `rows` are row numbers; a quick test, as it is made at every training step."
+    if not isinstance(rows, torch.Tensor) or rows.dtype != torch.long or rows.ndim != 1:
+        return False
+    lowest, highest = rows.aminmax() if len(rows) else (0, 0)
+    return lowest >= 0 and highest < n
+
+
 def _check_table(on, rows):
     "A table of booleans, and which of its rows to read; activations and other rows are errors."
-    on = check_tensor(on, 'on', (None, None), 'bool', finite=False)
-    if rows is not None:
+    if not isinstance(on, torch.Tensor) or on.dtype != torch.bool or on.ndim != 2:
+        on = check_tensor(on, 'on', (None, None), 'bool', finite=False)
+    if rows is not None and not _are_rows(rows, len(on)):
         rows = check_indices(rows, 'rows', len(on), distinct=False)
     return on, rows
 
@@ -248,7 +257,7 @@ def _slots(assignment, d):
     slot[order] = np.arange(d) - first[group[order]]
     return slot
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #4bb0bef5
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #0b1c73bc
 def _check_groups(assignment, n_latents):
     "Group numbers for another number of latents, or below 0, are an error."
     if len(assignment) != n_latents or assignment.min() < 0:
@@ -597,7 +606,7 @@ def _lists_by_token(tokens, n):
     starts = np.append(0, np.bincount(joined, minlength=n).cumsum())
     return starts, columns, sizes
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #2eb56561
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #9aa1edac
 @patch
 def _check_orders(self: SparseActivity, orders):
     "Orders of another number of tokens, or with tokens that do not exist, are an error."
@@ -630,7 +639,7 @@ def shuffle_test(
     terms = _xlogx(n)
     return _p_value(sum(terms[cell] for cell in cells).sum(1))
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #3f3c0163
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #e8ac3509
 def _check_column(levels, n, q):
     "A column of levels: integers from 0, below `q` where it is given, one for each of `n` tokens."
     largest = q - 1 if q else torch.iinfo(torch.long).max
