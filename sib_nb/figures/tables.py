@@ -44,7 +44,7 @@ def _score_columns(result):
         heldout_retain=heldout['retain_acc'],
     )
 
-# %% ../../nbs/07_figures/01_tables.ipynb #84373f20
+# %% ../../nbs/07_figures/01_tables.ipynb #2adf099c
 RESULT_FIELDS = dict(  # field → its type, of what a run leaves
     run=str,
     title=str,
@@ -58,7 +58,7 @@ RESULT_FIELDS = dict(  # field → its type, of what a run leaves
     eval_result_unstructured=dict,
 )
 
-# %% ../../nbs/07_figures/01_tables.ipynb #382389ee
+# %% ../../nbs/07_figures/01_tables.ipynb #5f2b4c77
 def _is_of_type(value, kind):
     "Whether a value of a file is of a type; integers are floats, truth values are neither."
     kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -66,7 +66,7 @@ def _is_of_type(value, kind):
         return bool in kinds
     return isinstance(value, kinds) or (float in kinds and isinstance(value, int))
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #456ec0df
 def check_fields(
     content: dict,  # of a file
     fields: dict,  # name → type, or a tuple of types
@@ -82,7 +82,7 @@ def check_fields(
         if not _is_of_type(content[name], kind):
             raise SIBError(f'{file}: {name} is {content[name]!r:.60}; {remedy}')
 
-# %% ../../nbs/07_figures/01_tables.ipynb #25d7ede5
+# %% ../../nbs/07_figures/01_tables.ipynb #1cf3ef5d
 def _is_folder_name(name):
     "Whether a name stays in the folder that it is looked for in."
     return name not in ('', '.', '..') and not any(sign in name for sign in '/\\\0')
@@ -98,7 +98,7 @@ def _printable_strings(value):
         return {_printable_strings(key): _printable_strings(item) for key, item in value.items()}
     return value
 
-# %% ../../nbs/07_figures/01_tables.ipynb #b329a3e0
+# %% ../../nbs/07_figures/01_tables.ipynb #a69ab9e4
 @contextmanager
 def damage_in_one_line(
     what,  # the file or figure, for the error
@@ -114,14 +114,14 @@ def damage_in_one_line(
             'run the step that writes it again'
         ) from error
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #997cb580
 def read_printable(
     file,  # a JSON file of `data/results`
 ):  # its content
     "The content of a JSON file, its strings in one printable line each."
     return _printable_strings(load_json(file))
 
-# %% ../../nbs/07_figures/01_tables.ipynb #a49ea02a
+# %% ../../nbs/07_figures/01_tables.ipynb #d8e698f2
 def _are_integers(values):
     return isinstance(values, list) and all(_is_of_type(value, int) for value in values)
 
@@ -139,7 +139,7 @@ def check_events(
             if not _are_integers(event.get(name, [])):
                 raise SIBError(f'{what}, event {number}: {name} is no list of integers')
 
-# %% ../../nbs/07_figures/01_tables.ipynb #3f9cf561
+# %% ../../nbs/07_figures/01_tables.ipynb #6085b297
 def read_result(
     file,  # a result file
     fields: dict = RESULT_FIELDS,  # what must be there
@@ -189,7 +189,7 @@ def _row_or_refuse(content, file):
         _check_row(row)
     return row
 
-# %% ../../nbs/07_figures/01_tables.ipynb #4d8eeb28
+# %% ../../nbs/07_figures/01_tables.ipynb #02c8fcd6
 _LIST_FIELDS = dict(  # column → fields of its entries
     interventions=dict(method=str, score=float, retain_held=float, status=str),
     controls=dict(control=str, heldout=dict),
@@ -530,7 +530,7 @@ def attack_overview(
     with damage_in_one_line(file):
         return _attack_cells(read_printable(file)['rows'])
 
-# %% ../../nbs/07_figures/01_tables.ipynb #96708832
+# %% ../../nbs/07_figures/01_tables.ipynb #b8084489
 def _attack_cells(rows):
     "The table of `attack_overview` from the rows of the file."
     from sib_nb.unlearning.audit import attack_table, over_seeds

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['shuffle_groups', 'CompetitionTest', 'competition_test']
 
-# %% ../../nbs/02_information/05_competition.ipynb #c86e6702
+# %% ../../nbs/02_information/05_competition.ipynb #d962c5bc
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from ..core import SIBError
 from .estimators import level_edges, permutation, table_mi
 from ..validation import check_count, check_indices, check_tensor
 
-# %% ../../nbs/02_information/05_competition.ipynb #2527bd41
+# %% ../../nbs/02_information/05_competition.ipynb #a3dd9dda
 def shuffle_groups(
     pre: torch.Tensor,  # `(n, d_sae)` pre-activations
     assignment: torch.Tensor,  # `(d_sae,)` long: the group of each latent
@@ -28,7 +28,7 @@ def shuffle_groups(
     orders = torch.stack(orders, 1).to(pre.device)
     return pre.gather(0, orders[:, assignment.to(pre.device)])
 
-# %% ../../nbs/02_information/05_competition.ipynb #9b6f9f7a
+# %% ../../nbs/02_information/05_competition.ipynb #d646a1c0
 def _count_active(latents, assignment):
     "Active latents per token and group, `(n, G)` int32."
     is_active = (latents > 0).int()
@@ -36,7 +36,7 @@ def _count_active(latents, assignment):
     counts = torch.zeros(shape, dtype=torch.int32, device=latents.device)
     return counts.index_add_(1, assignment.to(latents.device), is_active)
 
-# %% ../../nbs/02_information/05_competition.ipynb #d2b1be56
+# %% ../../nbs/02_information/05_competition.ipynb #98b74a8e
 def _level_tables(counts, edges):
     "Joint counts of the levels of every two groups, `(G, G, levels, levels)` double."
     n_levels = edges.shape[1] + 1
@@ -46,7 +46,7 @@ def _level_tables(counts, edges):
     tables = (one_hot.T @ one_hot).view(n_groups, n_levels, n_groups, n_levels)
     return tables.transpose(1, 2).double()
 
-# %% ../../nbs/02_information/05_competition.ipynb #dd65ab69
+# %% ../../nbs/02_information/05_competition.ipynb #275658c4
 def _divergences(tables):
     "Divergence of each of `(m + 1, ..., Q, Q)` tables from the mean of the others, nats."
     n_others = len(tables) - 1
@@ -56,7 +56,7 @@ def _divergences(tables):
     n = tables.sum((-2, -1))
     return torch.xlogy(tables, tables / others).sum((-2, -1)) / n
 
-# %% ../../nbs/02_information/05_competition.ipynb #89dff1ca
+# %% ../../nbs/02_information/05_competition.ipynb #73aaee44
 class CompetitionTest(NamedTuple):
     "The information between groups beside what competition alone gives."
 
@@ -65,7 +65,7 @@ class CompetitionTest(NamedTuple):
     excess: torch.Tensor  # `(G, G)` nats: divergence from shuffled data, 0 on average without one
     p: float  # one-sided p-value of the mean excess over all pairs, in (0, 1]
 
-# %% ../../nbs/02_information/05_competition.ipynb #29af47e0
+# %% ../../nbs/02_information/05_competition.ipynb #f07c98b2
 def _check_partition(groups, n_latents):
     "Group numbers `(n_latents,)` long, of at least two groups."
     assignment = getattr(groups, 'assignment', groups)
@@ -77,7 +77,7 @@ def _check_partition(groups, n_latents):
         )
     return assignment
 
-# %% ../../nbs/02_information/05_competition.ipynb #f7c1c38d
+# %% ../../nbs/02_information/05_competition.ipynb #f2abba3f
 def competition_test(
     pre,  # `(n, d_sae)` pre-activations of an SAE, `sae.preact(x)`
     groups,  # a `Groups`, or `(d_sae,)` group numbers
@@ -97,7 +97,7 @@ def competition_test(
         counts.append(_count_active(activate(shuffled), assignment))
     return _compare_counts(torch.stack(counts), levels)
 
-# %% ../../nbs/02_information/05_competition.ipynb #a3b4f13e
+# %% ../../nbs/02_information/05_competition.ipynb #d454de16
 def _compare_counts(counts, levels):
     "The test from active latents `(m + 1, n, G)`, as measured and then shuffled."
     edges = level_edges(counts.flatten(0, 1), levels)

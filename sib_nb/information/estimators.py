@@ -101,7 +101,7 @@ def normal_scores(
     ranks = torch.stack(columns, 1) if columns else x
     return torch.special.ndtri(ranks.double() / (len(x) + 1))
 
-# %% ../../nbs/02_information/01_estimators.ipynb #04f1cc3e
+# %% ../../nbs/02_information/01_estimators.ipynb #9cb85292
 MAX_TIED = 0.01  # share of tied samples that estimators for continuous variables accept
 
 
@@ -115,7 +115,7 @@ def tied_share(
         shares.append(counts[counts > 1].sum().item() / len(column))
     return max(shares)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #9965daf3
+# %% ../../nbs/02_information/01_estimators.ipynb #21d35e81
 def _refuse_ties(x, y, name):
     "More tied samples than `MAX_TIED` are an error."
     for side, samples in (('x', x), ('y', y)):
@@ -194,7 +194,7 @@ def table_mi(
         raise SIBError('table_mi needs tables (..., A, B) with at least one count in each')
     return _table_mi(table, correct)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #de56c629
+# %% ../../nbs/02_information/01_estimators.ipynb #db1d7e8a
 def _table_mi(table, correct):
     "`table_mi` of tables that have been checked."
     counts = table.double()
@@ -209,7 +209,7 @@ def _table_mi(table, correct):
     excess = n_cells - (rows > 0).sum(-1) - (columns > 0).sum(-1) + 1
     return mi - excess / (2 * n)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #87020f84
+# %% ../../nbs/02_information/01_estimators.ipynb #de8f5c47
 def _as_integers(values, name, like=None):
     "`values` as `(n,)` long, from 0; floats are an error. `like`: of the same length."
     values = check_tensor(values, name)
@@ -222,7 +222,7 @@ def _as_integers(values, name, like=None):
         raise SIBError(f'{name} has {len(values)} samples; expected {expected}')
     return values
 
-# %% ../../nbs/02_information/01_estimators.ipynb #7479fad9
+# %% ../../nbs/02_information/01_estimators.ipynb #5b8b3789
 def _few_levels(values):
     "Integers of the same partition; consecutive if a table of all up to the largest is too big."
     return values if values.max() < 1000 else torch.unique(values, return_inverse=True)[1]
@@ -238,7 +238,7 @@ def discrete_mi(
     v = _as_integers(v, 'v of discrete_mi', u)
     return _mi_of_integers(_few_levels(u), _few_levels(v), correct)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #a7f54312
+# %% ../../nbs/02_information/01_estimators.ipynb #22eb31d5
 def _mi_of_integers(u, v, correct):
     "`discrete_mi` of small integers that have been checked."
     width = int(v.max()) + 1
@@ -294,7 +294,7 @@ def _is_active(activations, name):
     if values.ndim not in (1, 2) or not values.numel():
         raise SIBError(f'{name} has shape {tuple(values.shape)}; pass (n, d) with n and d >= 1')
     if values.dtype != torch.bool and values.min() < 0:
-        raise SIBError(f'{name} has negative values; pass activations >= 0, or booleans such as x > 0')
+        raise SIBError(f'{name} has negative values; pass activations >= 0, or booleans: x > 0')
     is_active = values > 0
     return is_active[:, None] if is_active.ndim == 1 else is_active
 
@@ -370,7 +370,7 @@ def _gram_row_sums(x, squared_norms):
     "Row sums of the Gram matrix of `x` without its diagonal, `(..., n)`."
     return (x @ x.sum(-2, keepdim=True).mT).squeeze(-1) - squared_norms
 
-# %% ../../nbs/02_information/01_estimators.ipynb #c042d14a
+# %% ../../nbs/02_information/01_estimators.ipynb #d0e5566e
 def _n_samples(x, y):
     "Number of samples of `x (..., n, dx)` and `y (..., n, dy)`, at least 4."
     shapes = f'{tuple(x.shape)} and {tuple(y.shape)}'
@@ -477,7 +477,7 @@ def permutation(
     blocks = torch.arange(n).roll(shift).split(block)
     return torch.cat([blocks[i] for i in torch.randperm(len(blocks), generator=generator)])
 
-# %% ../../nbs/02_information/01_estimators.ipynb #497824b4
+# %% ../../nbs/02_information/01_estimators.ipynb #d777cbbf
 def _series(values):
     "Columns whose autocorrelation is looked at, `(n, m)` double."
     values = values.flatten(1) if values.ndim > 1 else values[:, None]
@@ -489,9 +489,9 @@ def _series(values):
     n_positive = (values > 0).sum(1, keepdim=True)
     return torch.cat([values, values.sum(1, keepdim=True), n_positive], 1)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #2cb8296f
+# %% ../../nbs/02_information/01_estimators.ipynb #c843f738
 def _largest_autocorrelation(series):
-    "Largest absolute autocorrelation of the columns at each lag `(n,)`; constant ones are left out."
+    "Largest absolute autocorrelation of the columns at each lag `(n,)`, without constant ones."
     series = _varying_columns(series)
     series = series - series.mean(0)
     n = len(series)
@@ -503,7 +503,7 @@ def _largest_autocorrelation(series):
         largest = torch.maximum(largest, ratios.max(1).values)
     return largest
 
-# %% ../../nbs/02_information/01_estimators.ipynb #4cb2e027
+# %% ../../nbs/02_information/01_estimators.ipynb #905644b7
 def memory_length(
     values,  # `(n, d)` or `(n,)` samples in their order
 ) -> int:  # 1 if no autocorrelation is found
@@ -515,7 +515,7 @@ def memory_length(
     found = is_small.nonzero().flatten()
     return int(found[0]) if len(found) else max(1, len(values))
 
-# %% ../../nbs/02_information/01_estimators.ipynb #172fb395
+# %% ../../nbs/02_information/01_estimators.ipynb #fab3f0c2
 def block_length(
     x,  # `(n, dx)` samples in their order
     y,  # `(n, dy)` samples
@@ -530,14 +530,17 @@ def block_length(
         )
     return block
 
-# %% ../../nbs/02_information/01_estimators.ipynb #fd1c2be7
+# %% ../../nbs/02_information/01_estimators.ipynb #20526c43
 def _check_paired(x, y):
-    "Two sides of different lengths, or of less than two samples, are an error."
+    "Both sides as tensors. Different lengths, or less than two samples, are an error."
+    x = check_tensor(x, 'x of permutation_null')
+    y = check_tensor(y, 'y of permutation_null')
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) < 2:
         raise SIBError(
             f'permutation_null got shapes {tuple(x.shape)} and {tuple(y.shape)}; '
             'pass the same samples, at least two, for both sides'
         )
+    return x, y
 
 # %% ../../nbs/02_information/01_estimators.ipynb #ae632a9d
 def permutation_null(
@@ -551,9 +554,7 @@ def permutation_null(
 ) -> PermutationTest:
     "How far above chance `estimator(x, y)` is, by shuffling `y` against `x`."
     n_shuffles = check_count(n_shuffles, 'n_shuffles', minimum=2)
-    x = check_tensor(x, 'x of permutation_null')
-    y = check_tensor(y, 'y of permutation_null')
-    _check_paired(x, y)
+    x, y = _check_paired(x, y)
     block = block_length(x, y) if block is None else block
     value = float(estimator(x, y))
     orders = (permutation(len(y), block, generator) for _ in range(n_shuffles))
@@ -588,13 +589,14 @@ def _table_rows(u, v, orders, levels):
         rows.append(_level_counts(partners, levels, 1))
     return [_level_counts(v, levels, 0) - sum(rows), *rows]
 
-# %% ../../nbs/02_information/01_estimators.ipynb #d3c7b977
+# %% ../../nbs/02_information/01_estimators.ipynb #eb73d4bd
 def _check_levels(u, v, orders, levels):
     "`u (n,)` and `v (n, m)` as integers in range; `orders` must contain token numbers."
     u = _as_integers(u, 'u of shuffle_test')
     v = check_tensor(v, 'v of shuffle_test', minimum=0, maximum=levels - 1)
     if v.is_floating_point() or v.ndim not in (1, 2) or len(v) != len(u):
-        raise SIBError(f'v of shuffle_test has shape {tuple(v.shape)}; pass {len(u)} rows of integers')
+        shape = tuple(v.shape)
+        raise SIBError(f'v of shuffle_test has shape {shape}; pass {len(u)} rows of integers')
     check_tensor(orders, 'orders', (None, len(u)), 'int', minimum=0, maximum=len(u) - 1)
     return u, v if v.ndim == 2 else v[:, None]
 

@@ -19,7 +19,7 @@ from ..core import SIBError, run_in_threads, row_cuts, run_over_rows
 from . import estimators
 from ..validation import check_indices, check_tensor
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #5793aa3d
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #fd35cd5c
 def _are_rows(rows, n):
     "Whether `rows` are row numbers; a quick test, as it is made at every training step."
     if not isinstance(rows, torch.Tensor) or rows.dtype != torch.long or rows.ndim != 1:
@@ -27,7 +27,7 @@ def _are_rows(rows, n):
     lowest, highest = rows.aminmax() if len(rows) else (0, 0)
     return lowest >= 0 and highest < n
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #64e06e3c
 def _check_table(on, rows):
     "A table of booleans, and which of its rows to read; activations and other rows are errors."
     if not isinstance(on, torch.Tensor) or on.dtype != torch.bool or on.ndim != 2:
@@ -257,7 +257,7 @@ def _slots(assignment, d):
     slot[order] = np.arange(d) - first[group[order]]
     return slot
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #0b1c73bc
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #cb80e43c
 def _check_groups(assignment, n_latents):
     "Group numbers for another number of latents, or below 0, are an error."
     if len(assignment) != n_latents or assignment.min() < 0:
@@ -606,7 +606,7 @@ def _lists_by_token(tokens, n):
     starts = np.append(0, np.bincount(joined, minlength=n).cumsum())
     return starts, columns, sizes
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #9aa1edac
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #77b9e11f
 @patch
 def _check_orders(self: SparseActivity, orders):
     "Orders of another number of tokens, or with tokens that do not exist, are an error."
@@ -639,7 +639,7 @@ def shuffle_test(
     terms = _xlogx(n)
     return _p_value(sum(terms[cell] for cell in cells).sum(1))
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #e8ac3509
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #7bdbb85f
 def _check_column(levels, n, q):
     "A column of levels: integers from 0, below `q` where it is given, one for each of `n` tokens."
     largest = q - 1 if q else torch.iinfo(torch.long).max
