@@ -60,7 +60,7 @@ def _load_run(result, sae_folder, group_size):
         steps=result['training_steps'],
     )
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #09d9c161
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #a88bc2fc
 _RUN_FIELDS = dict(title=str, sae=str, events=list, layer=int, training_steps=int)
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #4ba1e799

@@ -101,7 +101,7 @@ def normal_scores(
     ranks = torch.stack(columns, 1) if columns else x
     return torch.special.ndtri(ranks.double() / (len(x) + 1))
 
-# %% ../../nbs/02_information/01_estimators.ipynb #9cb85292
+# %% ../../nbs/02_information/01_estimators.ipynb #6c5de846
 MAX_TIED = 0.01  # share of tied samples that estimators for continuous variables accept
 
 
@@ -115,7 +115,7 @@ def tied_share(
         shares.append(counts[counts > 1].sum().item() / len(column))
     return max(shares)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #21d35e81
+# %% ../../nbs/02_information/01_estimators.ipynb #70df5879
 def _refuse_ties(x, y, name):
     "More tied samples than `MAX_TIED` are an error."
     for side, samples in (('x', x), ('y', y)):
@@ -194,7 +194,7 @@ def table_mi(
         raise SIBError('table_mi needs tables (..., A, B) with at least one count in each')
     return _table_mi(table, correct)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #db1d7e8a
+# %% ../../nbs/02_information/01_estimators.ipynb #960c6c8c
 def _table_mi(table, correct):
     "`table_mi` of tables that have been checked."
     counts = table.double()
@@ -209,7 +209,7 @@ def _table_mi(table, correct):
     excess = n_cells - (rows > 0).sum(-1) - (columns > 0).sum(-1) + 1
     return mi - excess / (2 * n)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #de8f5c47
+# %% ../../nbs/02_information/01_estimators.ipynb #65b128ab
 def _as_integers(values, name, like=None):
     "`values` as `(n,)` long, from 0; floats are an error. `like`: of the same length."
     values = check_tensor(values, name)
@@ -222,7 +222,7 @@ def _as_integers(values, name, like=None):
         raise SIBError(f'{name} has {len(values)} samples; expected {expected}')
     return values
 
-# %% ../../nbs/02_information/01_estimators.ipynb #5b8b3789
+# %% ../../nbs/02_information/01_estimators.ipynb #746dcada
 def _few_levels(values):
     "Integers of the same partition; consecutive if a table of all up to the largest is too big."
     return values if values.max() < 1000 else torch.unique(values, return_inverse=True)[1]
@@ -238,7 +238,7 @@ def discrete_mi(
     v = _as_integers(v, 'v of discrete_mi', u)
     return _mi_of_integers(_few_levels(u), _few_levels(v), correct)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #22eb31d5
+# %% ../../nbs/02_information/01_estimators.ipynb #909aff9a
 def _mi_of_integers(u, v, correct):
     "`discrete_mi` of small integers that have been checked."
     width = int(v.max()) + 1
@@ -370,7 +370,7 @@ def _gram_row_sums(x, squared_norms):
     "Row sums of the Gram matrix of `x` without its diagonal, `(..., n)`."
     return (x @ x.sum(-2, keepdim=True).mT).squeeze(-1) - squared_norms
 
-# %% ../../nbs/02_information/01_estimators.ipynb #d0e5566e
+# %% ../../nbs/02_information/01_estimators.ipynb #510651d9
 def _n_samples(x, y):
     "Number of samples of `x (..., n, dx)` and `y (..., n, dy)`, at least 4."
     shapes = f'{tuple(x.shape)} and {tuple(y.shape)}'
@@ -477,7 +477,7 @@ def permutation(
     blocks = torch.arange(n).roll(shift).split(block)
     return torch.cat([blocks[i] for i in torch.randperm(len(blocks), generator=generator)])
 
-# %% ../../nbs/02_information/01_estimators.ipynb #d777cbbf
+# %% ../../nbs/02_information/01_estimators.ipynb #3aacd8ea
 def _series(values):
     "Columns whose autocorrelation is looked at, `(n, m)` double."
     values = values.flatten(1) if values.ndim > 1 else values[:, None]
@@ -489,7 +489,7 @@ def _series(values):
     n_positive = (values > 0).sum(1, keepdim=True)
     return torch.cat([values, values.sum(1, keepdim=True), n_positive], 1)
 
-# %% ../../nbs/02_information/01_estimators.ipynb #c843f738
+# %% ../../nbs/02_information/01_estimators.ipynb #96fcf662
 def _largest_autocorrelation(series):
     "Largest absolute autocorrelation of the columns at each lag `(n,)`, without constant ones."
     series = _varying_columns(series)
@@ -503,7 +503,7 @@ def _largest_autocorrelation(series):
         largest = torch.maximum(largest, ratios.max(1).values)
     return largest
 
-# %% ../../nbs/02_information/01_estimators.ipynb #905644b7
+# %% ../../nbs/02_information/01_estimators.ipynb #f5be71e5
 def memory_length(
     values,  # `(n, d)` or `(n,)` samples in their order
 ) -> int:  # 1 if no autocorrelation is found
@@ -515,7 +515,7 @@ def memory_length(
     found = is_small.nonzero().flatten()
     return int(found[0]) if len(found) else max(1, len(values))
 
-# %% ../../nbs/02_information/01_estimators.ipynb #fab3f0c2
+# %% ../../nbs/02_information/01_estimators.ipynb #822d0f60
 def block_length(
     x,  # `(n, dx)` samples in their order
     y,  # `(n, dy)` samples
@@ -530,7 +530,7 @@ def block_length(
         )
     return block
 
-# %% ../../nbs/02_information/01_estimators.ipynb #20526c43
+# %% ../../nbs/02_information/01_estimators.ipynb #3f4736e1
 def _check_paired(x, y):
     "Both sides as tensors. Different lengths, or less than two samples, are an error."
     x = check_tensor(x, 'x of permutation_null')
@@ -589,7 +589,7 @@ def _table_rows(u, v, orders, levels):
         rows.append(_level_counts(partners, levels, 1))
     return [_level_counts(v, levels, 0) - sum(rows), *rows]
 
-# %% ../../nbs/02_information/01_estimators.ipynb #eb73d4bd
+# %% ../../nbs/02_information/01_estimators.ipynb #0b749050
 def _check_levels(u, v, orders, levels):
     "`u (n,)` and `v (n, m)` as integers in range; `orders` must contain token numbers."
     u = _as_integers(u, 'u of shuffle_test')
