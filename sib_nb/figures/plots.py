@@ -149,7 +149,7 @@ def _heldout_range(seeds):
         return seeds.heldout_lo.iloc[0], seeds.heldout_hi.iloc[0]
     return seeds.heldout.min(), seeds.heldout.max()
 
-# %% ../../nbs/07_figures/02_plots.ipynb #264d1cf7
+# %% ../../nbs/07_figures/02_plots.ipynb #d4547fe0
 def literal(
     text: str,  # a name from a file, or from a user
 ) -> str:
@@ -781,17 +781,31 @@ def _can_draw(results, name):
     "Whether the results hold what a figure needs."
     if name == 'group_flows':
         return bool(_adapted(results, 'optimized_groups'))
+    if name == 'convergence' and 'baseline' not in set(results.run):
+        return False  # it compares with the baseline
+    if name == 'interventions' and not results.interventions.map(len).any():
+        return False
     return all(_beside(results, file).exists() for file in _NEEDED_FILES.get(name, ()))
 
 # %% ../../nbs/07_figures/02_plots.ipynb #0dde1e21
-def _further_runs(results, name):
-    "The runs of a figure's second part."
-    runs = [run for run in _drawn_runs(results, RUNS) if run not in MAIN_RUNS]
+def _with_lines(runs, name):
+    "Those of some runs that a figure has a line for; SAELens' losses are in other units."
     if name in ('training_curves', 'group_mi'):
         return [run for run in runs if not RUNS[run].saelens]
     return runs
 
-# %% ../../nbs/07_figures/02_plots.ipynb #6aa73d13
+
+def _first_runs(results, name):
+    "The runs of a figure's first part."
+    return _with_lines(_drawn_runs(results), name)
+
+
+def _further_runs(results, name):
+    "The runs of a figure's second part."
+    runs = [run for run in _drawn_runs(results, RUNS) if run not in MAIN_RUNS]
+    return _with_lines(runs, name)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #54c754f2
 def _chosen_runs(results, runs):
     "Names of runs that were asked for; one without a result is an error."
     runs = check_texts(runs, 'runs')
@@ -810,16 +824,20 @@ def figure_calls(
     "The figures that can be drawn from these results; with `runs`, those with a part for a run."
     if runs is not None:
         runs = _chosen_runs(results, runs)
-        return {name: partial(draw, results, runs=runs) for name, draw in RUN_FIGURES.items()}
+        names = [name for name in RUN_FIGURES if _with_lines(runs, name)]
+        names = [name for name in names if _can_draw(results, name)]
+        return {name: partial(RUN_FIGURES[name], results, runs=runs) for name in names}
     calls = {}
     for name, draw in FIGURES.items():
-        if _can_draw(results, name):
+        if not _can_draw(results, name):
+            continue
+        if name not in RUN_FIGURES or _first_runs(results, name):
             calls[name] = partial(draw, results)
         if name in RUN_FIGURES and _further_runs(results, name):
             calls[f'{name}_more'] = partial(draw, results, runs=_further_runs(results, name))
     return calls
 
-# %% ../../nbs/07_figures/02_plots.ipynb #e05b7636
+# %% ../../nbs/07_figures/02_plots.ipynb #5261b236
 FORMATS = ('png', 'pdf')
 
 

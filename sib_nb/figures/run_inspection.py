@@ -60,7 +60,7 @@ def _load_run(result, sae_folder, group_size):
         steps=result['training_steps'],
     )
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #a88bc2fc
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #77c0d567
 _RUN_FIELDS = dict(title=str, sae=str, events=list, layer=int, training_steps=int)
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #4ba1e799
@@ -79,7 +79,8 @@ def open_run(
             return _load_run(result, sae_folder, group_size)
     raise SIBError(
         f'no trained SAE of run {run!r}, seed {seed}, in {folder}; '
-        f'train it with sib_run --run {run} --seed {seed}, or use short_run()'
+        f'train it with sib_run --run {run} --seed {seed} --out my_results and open it '
+        "with folder='my_results', or use short_run()"
     )
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #268deff1

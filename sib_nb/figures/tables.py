@@ -44,7 +44,7 @@ def _score_columns(result):
         heldout_retain=heldout['retain_acc'],
     )
 
-# %% ../../nbs/07_figures/01_tables.ipynb #2adf099c
+# %% ../../nbs/07_figures/01_tables.ipynb #dfa84146
 RESULT_FIELDS = dict(  # field → its type, of what a run leaves
     run=str,
     title=str,
@@ -58,7 +58,7 @@ RESULT_FIELDS = dict(  # field → its type, of what a run leaves
     eval_result_unstructured=dict,
 )
 
-# %% ../../nbs/07_figures/01_tables.ipynb #5f2b4c77
+# %% ../../nbs/07_figures/01_tables.ipynb #cadc3db1
 def _is_of_type(value, kind):
     "Whether a value of a file is of a type; integers are floats, truth values are neither."
     kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -66,7 +66,7 @@ def _is_of_type(value, kind):
         return bool in kinds
     return isinstance(value, kinds) or (float in kinds and isinstance(value, int))
 
-# %% ../../nbs/07_figures/01_tables.ipynb #456ec0df
+# %% ../../nbs/07_figures/01_tables.ipynb #b360663d
 def check_fields(
     content: dict,  # of a file
     fields: dict,  # name → type, or a tuple of types
@@ -82,7 +82,7 @@ def check_fields(
         if not _is_of_type(content[name], kind):
             raise SIBError(f'{file}: {name} is {content[name]!r:.60}; {remedy}')
 
-# %% ../../nbs/07_figures/01_tables.ipynb #1cf3ef5d
+# %% ../../nbs/07_figures/01_tables.ipynb #433b6521
 def _is_folder_name(name):
     "Whether a name stays in the folder that it is looked for in."
     return name not in ('', '.', '..') and not any(sign in name for sign in '/\\\0')
@@ -98,7 +98,7 @@ def _printable_strings(value):
         return {_printable_strings(key): _printable_strings(item) for key, item in value.items()}
     return value
 
-# %% ../../nbs/07_figures/01_tables.ipynb #a69ab9e4
+# %% ../../nbs/07_figures/01_tables.ipynb #abc89948
 @contextmanager
 def damage_in_one_line(
     what,  # the file or figure, for the error
@@ -114,14 +114,14 @@ def damage_in_one_line(
             'run the step that writes it again'
         ) from error
 
-# %% ../../nbs/07_figures/01_tables.ipynb #997cb580
+# %% ../../nbs/07_figures/01_tables.ipynb #2a5e1821
 def read_printable(
     file,  # a JSON file of `data/results`
 ):  # its content
     "The content of a JSON file, its strings in one printable line each."
     return _printable_strings(load_json(file))
 
-# %% ../../nbs/07_figures/01_tables.ipynb #d8e698f2
+# %% ../../nbs/07_figures/01_tables.ipynb #4ebc88b7
 def _are_integers(values):
     return isinstance(values, list) and all(_is_of_type(value, int) for value in values)
 
@@ -139,7 +139,7 @@ def check_events(
             if not _are_integers(event.get(name, [])):
                 raise SIBError(f'{what}, event {number}: {name} is no list of integers')
 
-# %% ../../nbs/07_figures/01_tables.ipynb #6085b297
+# %% ../../nbs/07_figures/01_tables.ipynb #0c43f8f0
 def read_result(
     file,  # a result file
     fields: dict = RESULT_FIELDS,  # what must be there
@@ -161,9 +161,11 @@ def _checked_result(content, fields, file):
 # %% ../../nbs/07_figures/01_tables.ipynb #87154810
 def _result_row(result, file):
     "The row of one result file that has been read by `read_result`."
-    recovered = (result.get('loss_recovered') or {}).get('recovered', np.nan)
+    recovered = (result.get('loss_recovered') or {}).get('recovered')
+    recovered = np.nan if recovered is None else recovered
     return dict(
         {name: result[name] for name in ('run', 'title', 'seed', 'model', 'layer')},
+        domain=_domain(result),
         steps=result['training_steps'],
         final_loss=result['final_loss'],
         **_score_columns(result),
@@ -189,7 +191,7 @@ def _row_or_refuse(content, file):
         _check_row(row)
     return row
 
-# %% ../../nbs/07_figures/01_tables.ipynb #02c8fcd6
+# %% ../../nbs/07_figures/01_tables.ipynb #d20d2c6c
 _LIST_FIELDS = dict(  # column → fields of its entries
     interventions=dict(method=str, score=float, retain_held=float, status=str),
     controls=dict(control=str, heldout=dict),
@@ -209,9 +211,36 @@ def _check_row(row):
         for entry in row[name]:
             check_fields(entry, fields, f'{row["file"]}, {name}')
 
+# %% ../../nbs/07_figures/01_tables.ipynb #c26c2944
+def _one_setting(results, model, layer, folder):
+    "The results of one model, layer and domain; several are an error that lists them."
+    wanted = dict(model=model, layer=layer)
+    for column, value in wanted.items():
+        if value is not None:
+            results = results[results[column] == value]
+    if results.empty:
+        raise SIBError(f'no results of model {model} and layer {layer} in {folder}')
+    found = results[['model', 'layer', 'domain']].drop_duplicates()
+    if len(found) > 1:
+        words = [f'{row.model} layer {row.layer} {row.domain}' for row in found.itertuples()]
+        raise SIBError(
+            f'{folder} holds results that cannot be averaged ({"; ".join(sorted(words))}); '
+            'pass model and layer to load_results, or keep them in different folders'
+        )
+    return results.reset_index(drop=True)
+
+# %% ../../nbs/07_figures/01_tables.ipynb #b204b437
+def _domain(result):
+    "What the run was asked to forget, as written in its configuration; '' if it is not."
+    config = result.get('config')
+    forget = config.get('forget', '') if isinstance(config, dict) else ''
+    return forget if isinstance(forget, str) else ', '.join(map(str, forget))
+
 # %% ../../nbs/07_figures/01_tables.ipynb #f7fa137a
 def load_results(
     folder=None,  # default `data/results`
+    model: str = None,  # only results of this model
+    layer: int = None,  # only results of this layer
 ) -> pd.DataFrame:  # one row a run and seed, in the order of `RUNS`
     "Every run result in a folder, its metrics in columns. No or old results are a `SIBError`."
     folder = _results_folder(folder)
@@ -222,7 +251,7 @@ def load_results(
             rows.append(_row_or_refuse(result, file))
     if not rows:
         raise SIBError(f'no results in {folder}; run `make figures`, or sib_run --run baseline')
-    results = pd.DataFrame(rows)
+    results = _one_setting(pd.DataFrame(rows), model, layer, folder)
     place = results.run.map({name: i for i, name in enumerate(RUNS)})
     order = results.assign(place=place).sort_values(['place', 'seed']).index
     return results.loc[order].reset_index(drop=True)
@@ -530,7 +559,7 @@ def attack_overview(
     with damage_in_one_line(file):
         return _attack_cells(read_printable(file)['rows'])
 
-# %% ../../nbs/07_figures/01_tables.ipynb #b8084489
+# %% ../../nbs/07_figures/01_tables.ipynb #6b434133
 def _attack_cells(rows):
     "The table of `attack_overview` from the rows of the file."
     from sib_nb.unlearning.audit import attack_table, over_seeds

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['shuffle_groups', 'CompetitionTest', 'competition_test']
 
-# %% ../../nbs/02_information/05_competition.ipynb #d962c5bc
+# %% ../../nbs/02_information/05_competition.ipynb #729dc4bf
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from ..core import SIBError
 from .estimators import level_edges, permutation, table_mi
 from ..validation import check_count, check_indices, check_tensor
 
-# %% ../../nbs/02_information/05_competition.ipynb #a3dd9dda
+# %% ../../nbs/02_information/05_competition.ipynb #fd361c77
 def shuffle_groups(
     pre: torch.Tensor,  # `(n, d_sae)` pre-activations
     assignment: torch.Tensor,  # `(d_sae,)` long: the group of each latent
@@ -28,7 +28,7 @@ def shuffle_groups(
     orders = torch.stack(orders, 1).to(pre.device)
     return pre.gather(0, orders[:, assignment.to(pre.device)])
 
-# %% ../../nbs/02_information/05_competition.ipynb #d646a1c0
+# %% ../../nbs/02_information/05_competition.ipynb #f0733d44
 def _count_active(latents, assignment):
     "Active latents per token and group, `(n, G)` int32."
     is_active = (latents > 0).int()
@@ -36,17 +36,18 @@ def _count_active(latents, assignment):
     counts = torch.zeros(shape, dtype=torch.int32, device=latents.device)
     return counts.index_add_(1, assignment.to(latents.device), is_active)
 
-# %% ../../nbs/02_information/05_competition.ipynb #98b74a8e
+# %% ../../nbs/02_information/05_competition.ipynb #8de5ad1e
 def _level_tables(counts, edges):
     "Joint counts of the levels of every two groups, `(G, G, levels, levels)` double."
     n_levels = edges.shape[1] + 1
     levels = (counts[..., None] > edges).sum(-1)
     one_hot = F.one_hot(levels, n_levels).flatten(1).float()
     n_groups = counts.shape[1]
-    tables = (one_hot.T @ one_hot).view(n_groups, n_levels, n_groups, n_levels)
+    with torch.autocast(counts.device.type, enabled=False):  # counts are exact in fp32
+        tables = (one_hot.T @ one_hot).view(n_groups, n_levels, n_groups, n_levels)
     return tables.transpose(1, 2).double()
 
-# %% ../../nbs/02_information/05_competition.ipynb #275658c4
+# %% ../../nbs/02_information/05_competition.ipynb #cbfc48aa
 def _divergences(tables):
     "Divergence of each of `(m + 1, ..., Q, Q)` tables from the mean of the others, nats."
     n_others = len(tables) - 1
@@ -56,7 +57,7 @@ def _divergences(tables):
     n = tables.sum((-2, -1))
     return torch.xlogy(tables, tables / others).sum((-2, -1)) / n
 
-# %% ../../nbs/02_information/05_competition.ipynb #73aaee44
+# %% ../../nbs/02_information/05_competition.ipynb #bab37f98
 class CompetitionTest(NamedTuple):
     "The information between groups beside what competition alone gives."
 
@@ -65,7 +66,7 @@ class CompetitionTest(NamedTuple):
     excess: torch.Tensor  # `(G, G)` nats: divergence from shuffled data, 0 on average without one
     p: float  # one-sided p-value of the mean excess over all pairs, in (0, 1]
 
-# %% ../../nbs/02_information/05_competition.ipynb #f07c98b2
+# %% ../../nbs/02_information/05_competition.ipynb #81b4aa43
 def _check_partition(groups, n_latents):
     "Group numbers `(n_latents,)` long, of at least two groups."
     assignment = getattr(groups, 'assignment', groups)
@@ -77,7 +78,7 @@ def _check_partition(groups, n_latents):
         )
     return assignment
 
-# %% ../../nbs/02_information/05_competition.ipynb #f2abba3f
+# %% ../../nbs/02_information/05_competition.ipynb #bc9d8cf3
 def competition_test(
     pre,  # `(n, d_sae)` pre-activations of an SAE, `sae.preact(x)`
     groups,  # a `Groups`, or `(d_sae,)` group numbers
@@ -97,7 +98,7 @@ def competition_test(
         counts.append(_count_active(activate(shuffled), assignment))
     return _compare_counts(torch.stack(counts), levels)
 
-# %% ../../nbs/02_information/05_competition.ipynb #d454de16
+# %% ../../nbs/02_information/05_competition.ipynb #388d270c
 def _compare_counts(counts, levels):
     "The test from active latents `(m + 1, n, G)`, as measured and then shuffled."
     edges = level_edges(counts.flatten(0, 1), levels)

@@ -13,13 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from fastcore.basics import patch
-from numba import njit
 
-from ..core import SIBError, run_in_threads, row_cuts, run_over_rows
+from ..core import SIBError, cached_njit, run_in_threads, row_cuts, run_over_rows
 from . import estimators
 from ..validation import check_indices, check_tensor
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #fd35cd5c
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #62dab4f5
 def _are_rows(rows, n):
     "Whether `rows` are row numbers; a quick test, as it is made at every training step."
     if not isinstance(rows, torch.Tensor) or rows.dtype != torch.long or rows.ndim != 1:
@@ -27,7 +26,7 @@ def _are_rows(rows, n):
     lowest, highest = rows.aminmax() if len(rows) else (0, 0)
     return lowest >= 0 and highest < n
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #64e06e3c
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #97ef9a10
 def _check_table(on, rows):
     "A table of booleans, and which of its rows to read; activations and other rows are errors."
     if not isinstance(on, torch.Tensor) or on.dtype != torch.bool or on.ndim != 2:
@@ -107,7 +106,7 @@ def level_test(self: DenseActivity, u, v, orders, q):
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #3252b55c
 # compiled once a machine; in a notebook, once a session
-_jit = njit(nogil=True, error_model='numpy', cache='__file__' in globals())
+_jit = cached_njit(nogil=True, error_model='numpy')
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #60ad4e0e
 @_jit
@@ -257,7 +256,7 @@ def _slots(assignment, d):
     slot[order] = np.arange(d) - first[group[order]]
     return slot
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #cb80e43c
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #1d16ba56
 def _check_groups(assignment, n_latents):
     "Group numbers for another number of latents, or below 0, are an error."
     if len(assignment) != n_latents or assignment.min() < 0:
@@ -606,7 +605,7 @@ def _lists_by_token(tokens, n):
     starts = np.append(0, np.bincount(joined, minlength=n).cumsum())
     return starts, columns, sizes
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #77b9e11f
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #4321a7be
 @patch
 def _check_orders(self: SparseActivity, orders):
     "Orders of another number of tokens, or with tokens that do not exist, are an error."
@@ -639,7 +638,7 @@ def shuffle_test(
     terms = _xlogx(n)
     return _p_value(sum(terms[cell] for cell in cells).sum(1))
 
-# %% ../../nbs/02_information/04_sparse_counts.ipynb #7bdbb85f
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #65a33869
 def _check_column(levels, n, q):
     "A column of levels: integers from 0, below `q` where it is given, one for each of `n` tokens."
     largest = q - 1 if q else torch.iinfo(torch.long).max
