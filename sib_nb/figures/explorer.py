@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 
-from ..core import FIGURE_STYLE, SIBError, data_dir, load_json
+from ..core import FIGURE_STYLE, SIBError, data_dir
 from ..experiments.presets import preset
 from ..experiments.runs import BENCHMARKS, known_questions
 
@@ -30,6 +30,7 @@ from .run_inspection import changes, domain_colors, domain_texts, feature_table
 from .run_inspection import group_table, index_texts, mi_between, open_run
 from .run_inspection import plot_group, plot_training, replay, shaded_texts
 from .run_inspection import short_name, top_texts
+from .tables import RESULT_FIELDS, read_result
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #268e0c23
 from ..language_model.data import LETTERS, mcq_prompt
@@ -457,7 +458,7 @@ def training_panel(
 
     def show(_=None):
         i = parts['step'].value
-        parts['counts'].value = _step_words(ex.history, i)
+        parts['counts'].value = html.escape(_step_words(ex.history, i))
         parts['flow'].value = _png(plot_training(ex.history, i))
         parts['changes'].value = _table_html(changes(ex.history, i), 'sib-changes')
 
@@ -618,6 +619,9 @@ def unlearning_panel(
     return _box(parts, *setting, *outcome, ('question', 'subject'), 'choices', 'answer')
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #7f83ebfb
+_LISTED_FIELDS = {name: RESULT_FIELDS[name] for name in ('run', 'seed')}
+
+
 def trained_runs(
     folder=None,  # with result files and `saes/`; default `data/results`
 ) -> list:  # (key of `RUNS`, seed)
@@ -625,8 +629,9 @@ def trained_runs(
     folder = Path(folder or data_dir() / 'results')
     found = []
     for file in sorted(folder.glob('*-minigemma-biology-*-s*.json')):
-        result = load_json(file)
-        if 'events' in result and (folder / 'saes' / result['sae'] / 'cfg.json').is_file():
+        result = read_result(file, _LISTED_FIELDS)
+        is_own = 'events' in result and 'sae' in result  # SAELens' runs have no events
+        if is_own and (folder / 'saes' / result['sae'] / 'cfg.json').is_file():
             found.append((result['run'], result['seed']))
     return found
 
@@ -694,6 +699,7 @@ def _clamp_html(ex, n_groups, strengths):
     trail = [overall_accuracy(outcome) for outcome in outcomes]
     listed = ', '.join(map(str, strengths))
     title = f'{len(features)} features of {n_groups} groups, clamped at {listed} units'
+    title = html.escape(title)
     lost = lost_questions(ex.panel, answers[-1])
     kept = lost_questions(ex.panel, answers[-1], kept=True)
     picture = _image_html(plot_tradeoff(trail, outcomes[-1]))
@@ -711,7 +717,7 @@ def static_page(
     training = _image_html(plot_training(ex.history, len(ex.history.steps) - 1))
     parts = [
         _group_html(ex, group),
-        f'<h3>Groups over {ex.run.steps} steps</h3>{training}',
+        f'<h3>Groups over {html.escape(str(ex.run.steps))} steps</h3>{training}',
         _clamp_html(ex, n_groups, strengths),
     ]
     return ''.join(parts)

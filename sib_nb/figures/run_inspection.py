@@ -21,9 +21,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 from scipy.sparse import csr_matrix, vstack
 
-from ..core import FIGURE_STYLE, SIBError, data_dir, load_json, save_json
+from ..core import FIGURE_STYLE, SIBError, data_dir, save_json
 from ..experiments.presets import SHARED, preset
 from ..experiments.runs import BENCHMARKS, initial_groups
+from .tables import check_events, read_result
 from ..information.sliding_window import SlidingWindowMI
 from ..language_model.activations import ActivationStore, collect_residuals
 from ..language_model.data import load_corpus
@@ -59,6 +60,9 @@ def _load_run(result, sae_folder, group_size):
         steps=result['training_steps'],
     )
 
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #77c0d567
+_RUN_FIELDS = dict(title=str, sae=str, events=list, layer=int, training_steps=int)
+
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #4ba1e799
 def open_run(
     run: str = 'optimized_groups',  # a key of `RUNS`
@@ -69,13 +73,14 @@ def open_run(
     folder = Path(folder or data_dir() / 'results')
     group_size = preset(run).group_size
     for file in sorted(folder.glob(f'{run}-*-s{seed}.json')):
-        result = load_json(file)
+        result = read_result(file, _RUN_FIELDS)
         sae_folder = folder / 'saes' / result['sae']
         if (sae_folder / 'cfg.json').is_file():
             return _load_run(result, sae_folder, group_size)
     raise SIBError(
         f'no trained SAE of run {run!r}, seed {seed}, in {folder}; '
-        f'train it with sib_run --run {run} --seed {seed}, or use short_run()'
+        f'train it with sib_run --run {run} --seed {seed} --out my_results and open it '
+        "with folder='my_results', or use short_run()"
     )
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #268deff1
@@ -205,7 +210,7 @@ def _replay_or_refuse(groups, names, event, number):
     "`_replay_event`, with a message that names the event if it fails."
     try:
         _replay_event(groups, names, event)
-    except (SIBError, IndexError) as error:
+    except (SIBError, LookupError, TypeError, RuntimeError) as error:
         raise SIBError(
             f'event {number} ({event["kind"]} at step {event["step"]}) does not fit the '
             f'partition: {error}; the log belongs to another run'
@@ -220,6 +225,7 @@ def replay(
     start: Groups,  # the partition that they begin with; not changed
 ) -> GroupHistory:
     "Every partition on the way. Events that do not fit the partition are a `SIBError`."
+    check_events(events, 'events')
     groups = Groups(start.assignment)
     names = [str(i) for i in range(start.n_groups)]
     snapshots = {0: (groups.assignment, list(names))}  # by step

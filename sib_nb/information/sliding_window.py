@@ -19,6 +19,14 @@ from sib_nb.information.sparse_counts import (
     update_histogram,
     write_rows,
 )
+from ..validation import check_choice, check_count, check_tensor
+
+# %% ../../nbs/02_information/02_sliding_window.ipynb #18b4da72
+def _check_width(levels, dims, method):
+    "The number of levels, or of projections."
+    if method == 'gate':
+        return check_count(levels, 'levels', minimum=2)
+    return check_count(dims, 'dims', minimum=1)
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #4836f173
 class SlidingWindowMI:
@@ -35,11 +43,12 @@ class SlidingWindowMI:
         seed: int = 0,  # of the random projections
     ):
         self.groups = groups
-        self.window = int(window)
-        self.method = method
+        self.window = check_count(window, 'window', minimum=1)
+        self.method = check_choice(method, 'method', ('gate', 'gaussian'))
         self.correct = correct
-        self.seed = seed
-        self.width = levels if method == 'gate' else dims  # numbers that describe a group
+        self.seed = check_count(seed, 'seed')
+        # numbers that describe a group
+        self.width = _check_width(levels, dims, method)
         self._check_arguments()
         self.seen = 0  # tokens so far
         self.ring = None  # the window's codes, see below
@@ -72,18 +81,20 @@ def _check_length(self: SlidingWindowMI, n, what):
 # %% ../../nbs/02_information/02_sliding_window.ipynb #6ed2ad03
 @patch
 def _check_arguments(self: SlidingWindowMI):
-    "Arguments that make no sense are errors."
-    if self.method not in ('gate', 'gaussian'):
-        raise SIBError(f"method={self.method!r} is unknown; use 'gate' or 'gaussian'")
-    if self.width < (2 if self.method == 'gate' else 1):
-        raise SIBError(f'{self.method} MI needs levels >= 2 or dims >= 1, got {self.width}')
+    "A partition of no latents, or a window too short for its estimator, is an error."
+    assignment = check_tensor(self._current(), 'groups', (None,), 'int', minimum=0)
+    if not len(assignment):
+        raise SIBError('groups is empty; pass a group number for each feature')
     self._check_length(self.window, 'window')
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #a96fa768
 @patch
 def _current(self: SlidingWindowMI):
     "The partition as it is now, `(d_sae,)` long."
-    return torch.as_tensor(getattr(self.groups, 'assignment', self.groups)).long().cpu()
+    assignment = torch.as_tensor(getattr(self.groups, 'assignment', self.groups))
+    if assignment.is_floating_point() or assignment.dtype == torch.bool:
+        raise SIBError(f'groups holds {assignment.dtype}; pass integers, a group for each feature')
+    return assignment.long().cpu()
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #3a11d5bf
 @patch
@@ -420,17 +431,44 @@ def state_dict(self: SlidingWindowMI) -> dict:  # name → tensor
     state = {name: getattr(self, name).clone() for name in self._state_names()}
     return dict(state, seen=torch.tensor(self.seen), evicted=torch.tensor(self.evicted))
 
+# %% ../../nbs/02_information/02_sliding_window.ipynb #fd8d19cf
+@patch
+def _has_possible_counts(self: SlidingWindowMI, state):
+    "Whether saved counts are in range; compiled loops use them as positions in the histograms."
+    largest = self.hist.shape[1] - 1
+    smallest = min(state[name].min() for name in ('summary', 'hist', 'sums'))
+    return smallest >= 0 and state['summary'].max() <= largest
+
 # %% ../../nbs/02_information/02_sliding_window.ipynb #1e0b784e
 @patch
 def _misfit(self: SlidingWindowMI, state):
     "Name of the first saved tensor that does not fit this window, or None."
-    fits = self.ring.shape == (self.window, len(self._current()))
-    is_boolean = self.ring.dtype == torch.bool
-    if not fits or is_boolean != (self.method == 'gate'):
-        return 'ring'
     for name in self._state_names():
-        if name not in state or getattr(self, name).shape != state[name].shape:
+        own = getattr(self, name)
+        if name not in state or (own.shape, own.dtype) != (state[name].shape, state[name].dtype):
             return name
+    if self.method == 'gate' and not self._has_possible_counts(state):
+        return 'summary'
+    return None
+
+# %% ../../nbs/02_information/02_sliding_window.ipynb #5c444ea3
+@patch
+def _prepare(self: SlidingWindowMI, state):
+    "Empty sums for a saved partition; name of the first tensor that does not fit, or None."
+    for name in ('seen', 'evicted', 'ring', 'assignment'):
+        if name not in state:
+            return name
+    dtype = torch.bool if self.method == 'gate' else torch.float32
+    d_sae = len(self._current())
+    ring, assignment = state['ring'], state['assignment']
+    if ring.shape != (self.window, d_sae) or ring.dtype != dtype:
+        return 'ring'
+    if assignment.shape != (d_sae,) or not 0 <= assignment.min() <= assignment.max() < d_sae:
+        return 'assignment'
+    if min(int(state['seen']), int(state['evicted'])) < 0:
+        return 'seen'
+    self.ring = ring.clone()
+    self._reset(assignment.long().cpu())  # the partition that the sums were made for
     return None
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #d5106063
@@ -440,20 +478,18 @@ def load_state_dict(
     state: dict,  # of `state_dict()`
 ):
     "Continue from a saved state; window, method, levels and dims must be what they were."
-    self.seen = int(state['seen'])
+    self.seen = 0
     self.ring = None
-    if not self.seen:
+    if not int(state.get('seen', 1)):
         return
-    self.ring = state['ring'].clone()
-    self._reset(state['assignment'].long().cpu())  # the partition that the sums were made for
-    misfit = self._misfit(state)
+    misfit = self._prepare(state) or self._misfit(state)
     if misfit:
-        self.seen = 0
         self.ring = None
         raise SIBError(
-            f'{misfit} does not fit the saved window; '
+            f'{misfit} does not fit the saved window, or is damaged; '
             'build SlidingWindowMI with the arguments it was saved with'
         )
+    self.seen = int(state['seen'])
     for name in self._state_names():
         setattr(self, name, state[name].clone())
     self.evicted = int(state['evicted'])

@@ -13,10 +13,35 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from fastcore.basics import patch
-from numba import njit
 
-from ..core import run_in_threads, row_cuts, run_over_rows
+from ..core import SIBError, cached_njit, run_in_threads, row_cuts, run_over_rows
 from . import estimators
+from ..validation import check_indices, check_tensor
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #62dab4f5
+def _are_rows(rows, n):
+    "Whether `rows` are row numbers; a quick test, as it is made at every training step."
+    if not isinstance(rows, torch.Tensor) or rows.dtype != torch.long or rows.ndim != 1:
+        return False
+    lowest, highest = rows.aminmax() if len(rows) else (0, 0)
+    return lowest >= 0 and highest < n
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #97ef9a10
+def _check_table(on, rows):
+    "A table of booleans, and which of its rows to read; activations and other rows are errors."
+    if not isinstance(on, torch.Tensor) or on.dtype != torch.bool or on.ndim != 2:
+        on = check_tensor(on, 'on', (None, None), 'bool', finite=False)
+    if rows is not None and not _are_rows(rows, len(on)):
+        rows = check_indices(rows, 'rows', len(on), distinct=False)
+    return on, rows
+
+
+def _check_latents(latents, n_latents):
+    "Numbers of latents, which compiled loops take without a test."
+    if len(latents) and not (0 <= latents.min() and latents.max() < n_latents):
+        wrong = latents.min() if latents.min() < 0 else latents.max()
+        raise SIBError(f'latent {int(wrong)} does not exist; the table has {n_latents}')
+    return latents
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #61235594
 class DenseActivity:
@@ -27,6 +52,7 @@ class DenseActivity:
         on,  # `(window, d)` bool
         rows=None,  # `(n,)` long: which rows, in which order; None: all as they are
     ):
+        on, rows = _check_table(on, rows)
         self.on = on.cpu() if rows is None else on[rows].cpu()
         self.n = len(self.on)  # tokens
         self.fires = self.on.sum(0)  # on how many of them each latent is active, `(d,)`
@@ -80,7 +106,7 @@ def level_test(self: DenseActivity, u, v, orders, q):
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #3252b55c
 # compiled once a machine; in a notebook, once a session
-_jit = njit(nogil=True, error_model='numpy', cache='__file__' in globals())
+_jit = cached_njit(nogil=True, error_model='numpy')
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #60ad4e0e
 @_jit
@@ -128,6 +154,7 @@ def active_lists(
     rows=None,  # `(n,)` long: which rows, in which order; None: all as they are
 ) -> tuple:  # numpy: where each list begins `(n + 1,)`, numbers of active latents
     "Which latents are active, token by token."
+    on, rows = _check_table(on, rows)
     table = on.cpu().contiguous().numpy().view(np.uint8)
     words = table.view(np.uint64) if table.shape[1] % 8 == 0 else table
     rows = np.arange(len(table)) if rows is None else rows.cpu().numpy()
@@ -149,12 +176,15 @@ class SparseActivity:
         self.feature_starts, self.feature_tokens = _transpose(self.starts, self.features, self.d)
         self.fires = torch.from_numpy(np.diff(self.feature_starts))  # tokens of each latent
         self._within = None  # counts within groups, see `count_within`
+        self._checked_orders = None  # shuffled orders that are known to be in range
 
     def tokens(
         self,
         feature: int,  # number of a latent
     ):  # numpy
         "The tokens on which a latent is active."
+        if not 0 <= feature < self.d:
+            raise SIBError(f'latent {feature} does not exist; the table has {self.d}')
         return self.feature_tokens[self.feature_starts[feature] : self.feature_starts[feature + 1]]
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #a5621331
@@ -226,6 +256,15 @@ def _slots(assignment, d):
     slot[order] = np.arange(d) - first[group[order]]
     return slot
 
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #1d16ba56
+def _check_groups(assignment, n_latents):
+    "Group numbers for another number of latents, or below 0, are an error."
+    if len(assignment) != n_latents or assignment.min() < 0:
+        raise SIBError(
+            f'assignment has {len(assignment)} numbers from {int(assignment.min())}; '
+            f'pass a group of at least 0 for each of {n_latents} latents'
+        )
+
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #0fbf9668
 @patch
 def count_within(
@@ -233,6 +272,7 @@ def count_within(
     assignment,  # `(d,)` long: the group of each latent
 ):
     "Count the pairs within groups, in both halves of the window, for `together`."
+    _check_groups(assignment, self.d)
     group = assignment.numpy()
     slot = _slots(assignment, self.d)
     half = self.n // 2
@@ -263,7 +303,7 @@ def together(
     stop: int | None = None,  # behind the last token; None: all
 ):  # `(m, m)` long
     "On how many tokens every two of some latents are active together."
-    features = torch.as_tensor(features).numpy()
+    features = _check_latents(torch.as_tensor(features), self.d).numpy()
     stop = self.n if stop is None else stop
     counts = self._counted(features, (start, stop))
     if counts is None:
@@ -328,7 +368,8 @@ def active(
 ):  # `(stop - start,)` long
     "How many of some latents are active, token by token."
     out = np.zeros(self.n, np.int64)
-    _count_active(self.feature_starts, self.feature_tokens, features.numpy(), out)
+    features = _check_latents(torch.as_tensor(features), self.d).numpy()
+    _count_active(self.feature_starts, self.feature_tokens, features, out)
     return torch.from_numpy(out[start:stop])
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #b1be0c62
@@ -344,7 +385,11 @@ def sum_threshold(
     m = len(features)
     if not m:
         return math.inf
-    scale = _squared_correlations(self.together(features).numpy(), self.n) / m
+    both = self.together(features)
+    counts = both.diagonal()
+    if ((counts == 0) | (counts == self.n)).any():
+        raise SIBError('sum_threshold got a feature that is always on or always off; leave it out')
+    scale = _squared_correlations(both.numpy(), self.n) / m
     return (scale * float(chdtri(m / scale, alpha)) - m) / (2 * self.n)
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #ee90bd72
@@ -406,6 +451,7 @@ def level_mi(
 ) -> tuple:  # nats, nats
     "MI of the activity levels of two sets of latents, and the smaller of their entropies."
     lists = self.feature_starts, self.feature_tokens
+    _check_latents(torch.cat([first, second]), self.d)
     table = _level_table(*lists, first.numpy(), second.numpy(), start, self.n, q)
     n = self.n - start
     h = _corrected(n)
@@ -521,6 +567,8 @@ def group_sums(
     live,  # `(d,)` bool: which latents count
 ):  # `(m, groups)` double: nats
     "The MI of each latent with every other live one, summed by group."
+    _check_latents(features, self.d)
+    _check_groups(assignment, self.d)
     counts, kind = np.unique(self.fires.numpy(), return_inverse=True)
     group = torch.where(live, assignment, -1).numpy().astype(np.int32)
     features = features.numpy()
@@ -557,6 +605,19 @@ def _lists_by_token(tokens, n):
     starts = np.append(0, np.bincount(joined, minlength=n).cumsum())
     return starts, columns, sizes
 
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #4321a7be
+@patch
+def _check_orders(self: SparseActivity, orders):
+    "Orders of another number of tokens, or with tokens that do not exist, are an error."
+    if orders is self._checked_orders:  # a check of the groups uses the same orders many times
+        return
+    n = self.n
+    is_matrix = orders.ndim == 2 and orders.shape[1] == n
+    if not is_matrix or (orders.numel() and not 0 <= orders.min() <= orders.max() < n):
+        shape = tuple(orders.shape)
+        raise SIBError(f'orders has shape {shape}; pass (s, {n}) token numbers below {n}')
+    self._checked_orders = orders
+
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #9199cc80
 @patch
 def shuffle_test(
@@ -567,6 +628,8 @@ def shuffle_test(
 ) -> float:  # in (0, 1]
     "`estimators.shuffle_test` of a latent with those of a group."
     n = self.n
+    _check_latents(group, self.d)
+    self._check_orders(orders)
     at = self.tokens(feature)
     starts, columns, sizes = _lists_by_token([self.tokens(latent) for latent in group.tolist()], n)
     both = np.zeros((len(orders) + 1, len(group)), np.int64)
@@ -574,6 +637,12 @@ def shuffle_test(
     cells = both, len(at) - both, sizes - both, n - len(at) - sizes + both
     terms = _xlogx(n)
     return _p_value(sum(terms[cell] for cell in cells).sum(1))
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #65a33869
+def _check_column(levels, n, q):
+    "A column of levels: integers from 0, below `q` where it is given, one for each of `n` tokens."
+    largest = q - 1 if q else torch.iinfo(torch.long).max
+    check_tensor(levels, 'levels', (n,), 'int', finite=False, minimum=0, maximum=largest)
 
 # %% ../../nbs/02_information/04_sparse_counts.ipynb #4803487a
 @patch
@@ -585,6 +654,9 @@ def level_test(
     q: int,  # levels
 ) -> float:  # in (0, 1]
     "`estimators.shuffle_test` of two columns of levels."
+    self._check_orders(orders)
+    _check_column(u, self.n, None)
+    _check_column(v, self.n, q)
     v = v.numpy()
     is_above = v > 0
     starts = np.append(0, is_above.cumsum())
