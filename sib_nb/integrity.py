@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SUMS', 'file_digest', 'folder_files', 'content_key', 'model_key', 'write_sums', 'read_sums', 'check_sums',
-           'write_sealed_lines', 'read_sealed_lines', 'sweep_temporary', 'replace_folder', 'read_folder']
+           'write_sealed_lines', 'read_sealed_lines', 'sweep_temporary', 'check_writable', 'replace_folder',
+           'read_folder']
 
 # %% ../nbs/00_integrity.ipynb #758392ba
 import contextlib
@@ -352,6 +353,20 @@ def sweep_temporary(
                 _remove(path)
                 removed.append(path.name)
     return removed
+
+# %% ../nbs/00_integrity.ipynb #beae3de7
+def check_writable(
+    folder,  # is made if it does not exist
+) -> Path:  # the folder
+    "Write and delete a small file. Errors: `SIBError` if that is not allowed or the disk is full."
+    folder = Path(folder)
+    try:
+        with atomic_write(folder / '.check') as temporary:
+            temporary.write_bytes(b'x' * 4096)
+        (folder / '.check').unlink()
+    except SIBError as error:
+        raise SIBError(str(error).replace(f'{folder / ".check"}', f'into {folder}')) from None
+    return folder
 
 # %% ../nbs/00_integrity.ipynb #8cad20a7
 def _exchange(new, old):
