@@ -321,7 +321,7 @@ def _extract(args) -> str:  # what this rank has done
     rank, world = ranks()
     return f'rank {rank} of {world}: {", ".join(done) or "nothing to do"}'
 
-# %% ../../nbs/04_training/08_jobs.ipynb #6d56bc01
+# %% ../../nbs/04_training/08_jobs.ipynb #39e9568f
 def training_folder(
     out,  # where the SAE is saved
 ) -> Path:  # the folder of its lock and checkpoint
@@ -329,7 +329,7 @@ def training_folder(
     out = Path(out).resolve()
     return out.with_name(f'.{out.name}.training')
 
-
+# %% ../../nbs/04_training/08_jobs.ipynb #888e8d68
 def _run_key(run):
     "What the result depends on: options, groups, and the stream of activations."
     stream = {name: v for name, v in run.feed.source.state_dict().items() if name != 'position'}
@@ -362,7 +362,7 @@ def _save_run(out, run, result, job, key):
         save_json(new / 'run.json', _run_record(run, result, job) | dict(key=key))
         write_sums(new)
 
-# %% ../../nbs/04_training/08_jobs.ipynb #33827f57
+# %% ../../nbs/04_training/08_jobs.ipynb #08f0f52c
 def _is_finished(out, key):
     "Whether the folder holds this run, complete. Anything else in it is a `SIBError`."
     if not out.exists() or not any(out.iterdir()):
@@ -397,7 +397,7 @@ def _train(args) -> str | None:  # what was trained; None on all ranks but the f
         sweep_temporary(out.parent, f'.{out.name}.*.tmp')
     return line
 
-# %% ../../nbs/04_training/08_jobs.ipynb #51290210
+# %% ../../nbs/04_training/08_jobs.ipynb #da10dc45
 def _train_and_save(run, out, job, key, progress) -> str:  # what was trained
     result = run.run(progress=progress).finish()
     rank, world = ranks()
@@ -414,7 +414,7 @@ _NO_MEMORY = r'alloc|out of memory|MemoryError|[Ss]torage size|verflow'
 _LOST_RANKS = r'gloo|nccl|peer|[Tt]imed out|Broken pipe|Connection (refused|reset|closed)'
 _SHARED_MEMORY = r'/dev/shm|shared memory|shm_open'
 
-
+# %% ../../nbs/04_training/08_jobs.ipynb #e5cf2787
 def _fail(message, status):
     message = ' '.join(str(message).split())
     line = f'python -m sib_nb.training.jobs, rank {ranks()[0]}: {message}'
