@@ -96,6 +96,8 @@ _COUNTS = {  # smallest value of each integer
     **dict.fromkeys(('steps', 'batch_size', 'cycles', 'n_pairs', 'window'), 1),
     **dict.fromkeys(('reader_rank', 'dead_after', 'stat_batches'), 1),
 }
+
+# %% ../../nbs/04_training/03_config.ipynb #a57206c2
 _NUMBERS = {  # bounds of each number, as `check_number` takes them
     'lr': dict(above=0),
     'lr_floor': dict(minimum=0, maximum=1),
@@ -345,7 +347,7 @@ def next(self: Feed) -> ActivationBatch:
     self.taken += 1
     return batch
 
-
+# %% ../../nbs/04_training/03_config.ipynb #84725b38
 def _first_row_key(batch):
     "A key of the first row of a batch."
     x = batch[0] if isinstance(batch, (tuple, list)) else batch

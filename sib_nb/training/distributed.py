@@ -17,7 +17,7 @@ from ..core import SIBError
 from ..language_model.activations import ActivationBatch
 from ..sae.adaptive_groups import Groups
 from ..sae.sae import SAE, SAEOut
-from .config import ALL_TERMS
+from .config import ALL_TERMS, as_batch
 from .objective import auxk, decoder_l1, fvu, group_dependence, group_l1, l0, l1
 from .process_group import gather_rows, gathered, ranks, reduced
 from .process_group import sum_gradients, sum_ranks
@@ -38,13 +38,15 @@ class Slices:
 
     def __iter__(self):
         rank, world = ranks()
-        for x, y in self.source:
+        for batch in self.source:
+            x, y = as_batch(batch)
             if len(x) % world:
                 raise SIBError(
                     f'a batch of {len(x)} tokens cannot be divided over {world} ranks; '
                     f'choose a batch_size that is a multiple of {world}'
                 )
-            yield ActivationBatch(x.chunk(world)[rank], y.chunk(world)[rank])
+            labels = None if y is None else y.chunk(world)[rank]
+            yield ActivationBatch(x.chunk(world)[rank], labels)
 
 # %% ../../nbs/04_training/07_distributed.ipynb #584ad151
 # fields of the context and of the SAE's output that a term reads
@@ -183,6 +185,12 @@ def save(self: Parallel):
     if ranks()[1] > 1:
         dist.barrier()
 
+# %% ../../nbs/04_training/07_distributed.ipynb #7740040e
+@patch
+def prepare_folder(self: Parallel):
+    if ranks()[0] == 0:
+        Trainer.prepare_folder(self)
+
 # %% ../../nbs/04_training/07_distributed.ipynb #ac0966fd
 @patch
 def load(self: Parallel):
@@ -213,7 +221,7 @@ def track(self: Parallel, out, log):
     if self.window is not None and self._window_is_read_soon(n):
         active = self.whole((z > 0).to(torch.uint8))
         if self.adaptive is not None and self.step >= self.cfg.adapt_from * self.cfg.steps:
-            self.adaptive.step(self.step, active)
+            self.events += self.adaptive.step(self.step, active)
         else:
             self.window.update(active)
     if self.similar is not None:
@@ -236,9 +244,13 @@ class DataParallel(Parallel):
         if sae.cfg.activation == 'batchtopk':
             sae.__class__ = TokenSAE
         super().__init__(sae, batches, cfg, groups, ckpt_dir)
+        self.feed.compares = ranks()[0] == 0  # the first row of a batch is on rank 0
 
     def whole(self, z):
         return gather_rows(z)
+
+    def all_tokens(self, x):
+        return gather_rows(x)
 
     def fired(self, z):
         return reduced((z > 0).any(0).to(torch.uint8), largest=True) > 0

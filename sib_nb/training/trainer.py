@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 from fastcore.basics import patch
+from torch import Tensor
 
 from sib_nb.core import (
     SEAL,
@@ -280,7 +281,7 @@ def _compute_loss(self: Trainer, x, y):
         loss, terms = self._loss(x, out, groups, weights, inputs)
     return out, logits, loss, terms
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #333e7e42
 @patch
 def _loss(self: Trainer, x, out, groups, weights, inputs):
     "The objective; its errors name the step."
@@ -301,6 +302,12 @@ def forward(self: Trainer, x):  # `SAEOut` or `SparseOut`
     with torch.autocast('cpu', enabled=False):
         return sparse_forward(self.sae, x, products)
 
+# %% ../../nbs/04_training/04_trainer.ipynb #c76d6c01
+@patch
+def all_tokens(self: Trainer, x: Tensor) -> Tensor:
+    "The whole batch, of which a rank may hold a part."
+    return x
+
 # %% ../../nbs/04_training/04_trainer.ipynb #a5282b60
 @patch
 def loss_groups(self: Trainer) -> Groups:
@@ -312,7 +319,7 @@ def loss_groups(self: Trainer) -> Groups:
 def _check_finite(self: Trainer, x, loss, terms, lr):
     if loss.isfinite() & (terms['fvu'] < 1e6):
         return
-    if not x.isfinite().all():
+    if not self.all_tokens(x).isfinite().all():
         raise SIBError(
             f'step {self.step}: the activations hold NaN or infinity; '
             'check the model (fp16 overflows, bf16 does not) and the extraction'
@@ -569,7 +576,7 @@ def is_out_of_memory(
         return True
     return bool(re.search("can't allocate|not enough memory|out of memory|bad_alloc", str(error)))
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #917f82c6
 @patch
 def _unreadable(self: Trainer, error):
     "The error for a checkpoint that cannot be read: damage, or a reason outside of it."
@@ -600,7 +607,7 @@ def _check_same_run(self: Trainer, options, parts, plain, saved):
     if saved['key'] != self.key:
         self._refuse_other('other groups, or by another version')
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #72e84145
 @patch
 def _refuse_other(self: Trainer, what):
     raise SIBError(f'{self.path} was made with {what}; use the same or another ckpt_dir')
@@ -713,7 +720,7 @@ def _begin(self: Trainer):
     if not self.load():
         self._attempt(self.normalise)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #819e661a
 @patch
 def _attempt(self: Trainer, action):
     "Call; too little memory is a `SIBError`."
