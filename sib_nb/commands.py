@@ -42,7 +42,7 @@ def parsed(
     found = vars(anno_parser(function, name).parse_args(with_underscores(argv)))
     return {name: value for name, value in found.items() if name not in ('pdb', 'xtra')}
 
-# %% ../nbs/09_commands.ipynb #89a412e7
+# %% ../nbs/09_commands.ipynb #7e5d7a14
 def failure_line(
     error: Exception,  # that ended a command
 ) -> str:  # None for a bug, which keeps its traceback
@@ -80,7 +80,7 @@ def failures_in_one_line(
         print(f'{name}: {line}', file=sys.stderr)
         sys.exit(2)
 
-# %% ../nbs/09_commands.ipynb #35479499
+# %% ../nbs/09_commands.ipynb #ebd8eada
 @contextlib.contextmanager
 def importing(
     name: str,  # of the command
@@ -192,7 +192,7 @@ def execute(
             'name a run with --run, or all of them with --study quick; --list shows them'
         )
 
-# %% ../nbs/09_commands.ipynb #d7c194ec
+# %% ../nbs/09_commands.ipynb #7cc51874
 def import_libraries():
     "Everything that a run needs."
     import datasets  # noqa: F401
