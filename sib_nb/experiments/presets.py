@@ -338,6 +338,7 @@ def _check_history(arch, rows, lr):
 # %% ../../nbs/06_experiments/03_presets.ipynb #03196c4c
 def _saelens_trainer(config, batches, steps, batch_size, lr):
     "SAELens' trainer, with its recommended schedule."
+    import_extra('sae_lens')
     from sae_lens.config import LoggingConfig, SAETrainerConfig
     from sae_lens.registry import get_sae_training_class
     from sae_lens.training.sae_trainer import SAETrainer

@@ -91,7 +91,7 @@ from sib_nb.language_model.multiple_choice import (
 from ..sae.adaptive_groups import Groups
 from ..sae.sae import SAE, SAEConfig, load_groups
 from ..training.config import TrainConfig
-from ..training.trainer import METHOD, tensorboard_logger, train_sae
+from ..training.trainer import TRAINING_METHOD, tensorboard_logger, train_sae
 from ..unlearning.feature_groups import feature_statistics
 from sib_nb.unlearning.interventions import (
     best_interventions,
@@ -790,7 +790,7 @@ def training_dependencies(
     "Everything that a trained SAE depends on."
     contents = dict(model=model_key(lm, lm.tokenizer), data=data_key(r.bench))
     domains = [list(r.bench.forget), list(r.bench.retain)]
-    return r.config | dict(contents, domains=domains, method=[METHOD, RUN_METHOD])
+    return r.config | dict(contents, domains=domains, method=[TRAINING_METHOD, RUN_METHOD])
 
 # %% ../../nbs/06_experiments/04_runs.ipynb #6f8fa447
 def evaluation_dependencies(

@@ -30,7 +30,7 @@ from .run_inspection import changes, domain_colors, domain_texts, feature_table
 from .run_inspection import group_table, index_texts, mi_between, open_run
 from .run_inspection import plot_group, plot_training, replay, shaded_texts
 from .run_inspection import short_name, top_texts
-from .tables import RESULT_FIELDS, read_result
+from .tables import SHOWN_FIELDS, read_shown_result
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #268e0c23
 from ..language_model.data import LETTERS, mcq_prompt
@@ -619,7 +619,7 @@ def unlearning_panel(
     return _box(parts, *setting, *outcome, ('question', 'subject'), 'choices', 'answer')
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #7f83ebfb
-_LISTED_FIELDS = {name: RESULT_FIELDS[name] for name in ('run', 'seed')}
+_LISTED_FIELDS = {name: SHOWN_FIELDS[name] for name in ('run', 'seed')}
 
 
 def trained_runs(
@@ -629,7 +629,7 @@ def trained_runs(
     folder = Path(folder or data_dir() / 'results')
     found = []
     for file in sorted(folder.glob('*-minigemma-biology-*-s*.json')):
-        result = read_result(file, _LISTED_FIELDS)
+        result = read_shown_result(file, _LISTED_FIELDS)
         is_own = 'events' in result and 'sae' in result  # SAELens' runs have no events
         if is_own and (folder / 'saes' / result['sae'] / 'cfg.json').is_file():
             found.append((result['run'], result['seed']))

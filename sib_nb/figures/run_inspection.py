@@ -24,7 +24,7 @@ from scipy.sparse import csr_matrix, vstack
 from ..core import FIGURE_STYLE, SIBError, data_dir, save_json
 from ..experiments.presets import SHARED, preset
 from ..experiments.runs import BENCHMARKS, initial_groups
-from .tables import check_events, read_result
+from .tables import check_events, read_shown_result
 from ..information.sliding_window import SlidingWindowMI
 from ..language_model.activations import ActivationStore, collect_residuals
 from ..language_model.data import load_corpus
@@ -73,7 +73,7 @@ def open_run(
     folder = Path(folder or data_dir() / 'results')
     group_size = preset(run).group_size
     for file in sorted(folder.glob(f'{run}-*-s{seed}.json')):
-        result = read_result(file, _RUN_FIELDS)
+        result = read_shown_result(file, _RUN_FIELDS)
         sae_folder = folder / 'saes' / result['sae']
         if (sae_folder / 'cfg.json').is_file():
             return _load_run(result, sae_folder, group_size)

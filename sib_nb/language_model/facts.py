@@ -21,11 +21,11 @@ from ..core import SIBError, atomic_write
 from sib_nb.language_model.data import (
     DOCS,
     DOMAINS,
-    FORGET_DOMAIN,
-    RETAIN_DOMAINS,
+    DEFAULT_FORGET,
     UNTRAINED,
     WORDINGS,
     fill_template,
+    other_domains,
 )
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #5f5d2c60
@@ -374,7 +374,7 @@ def write_benchmark(
     for domain in DOMAINS:
         of_domain = [entity for entity in entities if entity['domain'] == domain]
         _write_lines(out / f'mcq/{domain}.jsonl', _questions(of_domain, rng))
-    for name, domains in (('forget', (FORGET_DOMAIN,)), ('retain', RETAIN_DOMAINS)):
+    for name, domains in (('forget', (DEFAULT_FORGET,)), ('retain', other_domains(DEFAULT_FORGET))):
         _write_lines(out / f'corpus/{name}.jsonl', _documents(entities, domains, rng))
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #08d4d1ec
