@@ -513,7 +513,7 @@ def check_sae(
     if missing:
         kind = type(sae).__name__
         raise SIBError(f'{kind} is no SAE: it has no {missing[0]}; pass one of ours or SAELens\'')
-    layer = check_layer(model, residual_block(sae, layer))
+    layer = check_layer(model, hook_layer(sae) if layer is None else layer)
     normalisation = getattr(getattr(sae, 'cfg', None), 'normalize_activations', None)
     if normalisation not in (None, 'none'):
         raise SIBError(
