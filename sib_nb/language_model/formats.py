@@ -28,6 +28,7 @@ from sib_nb.language_model.model import (
     encode,
     length_batches,
     pad,
+    unembed,
 )
 
 # %% ../../nbs/01_language_model/10_formats.ipynb #b1657d44
@@ -205,12 +206,12 @@ def completion_logprobs(
     scores = torch.zeros(len(texts))
     for batch in length_batches([ids for ids, _ in texts], max_tokens):
         ids, mask = pad([texts[i][0] for i in batch], model.tokenizer, model.device)
-        logprobs = model(input_ids=ids, attention_mask=mask).logits.float().log_softmax(-1)
+        output = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
         for j, i in enumerate(batch):
             length = len(texts[i][0])
-            n_added = texts[i][1]
-            at = torch.arange(length - n_added, length)
-            scores[i] = logprobs[j, at - 1, ids[j, at]].mean()
+            at = torch.arange(length - texts[i][1], length)
+            logits = unembed(model, output.last_hidden_state[j, at - 1]).float()
+            scores[i] = -F.cross_entropy(logits, ids[j, at])
     return scores.view(len(pairs), -1)
 
 # %% ../../nbs/01_language_model/10_formats.ipynb #20d8d4e4
