@@ -140,7 +140,9 @@ def _as_tensor(value, name):
         elif isinstance(value, (torch.Tensor, list, tuple, range, numbers.Number)):
             tensor = torch.as_tensor(value)
         else:
-            tensor = torch.from_numpy(np.require(value, requirements='CW'))
+            array = np.require(value, requirements='CW')
+            is_reversed = any(stride < 0 for stride in array.strides)  # of one row, it may remain
+            tensor = torch.from_numpy(array.copy() if is_reversed else array)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         _refuse(value, name, 'numbers in one rectangular tensor')
     if tensor.is_complex() or tensor.layout != torch.strided or tensor.is_meta:

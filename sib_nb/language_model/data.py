@@ -48,6 +48,8 @@ _HEADING = 'The following are multiple choice questions (with answers) about {}.
 # %% ../../nbs/01_language_model/01_data.ipynb #16d30cfd
 def _question_text(question, choices, subject):
     "Heading, question and lettered choices."
+    question, subject = check_texts([question, subject], 'question and subject')
+    choices = check_texts(choices, 'choices')
     if len(choices) != 4:
         raise SIBError(f'question {question[:40]!r} has {len(choices)} choices, not four')
     options = ''.join(f'\n{letter}. {choice}' for letter, choice in zip(LETTERS, choices))
@@ -310,9 +312,10 @@ def unknown_name(
 ) -> SIBError:
     "The error for a name that is not in `names`, with the most similar valid name."
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    shown = ' '.join(repr(name).split())[:100]
     suggestion = f'; did you mean {near[0]!r}?' if near else ''
     known = ', '.join(names[:7]) + (', …' if len(names) > 7 else '')
-    return SIBError(f'{what} {name!r} is unknown{suggestion} (there are: {known})')
+    return SIBError(f'{what} {shown} is unknown{suggestion} (there are: {known})')
 
 # %% ../../nbs/01_language_model/01_data.ipynb #a69e7d45
 # question sets of WMDP: the subject that their prompts name
@@ -885,7 +888,7 @@ def load_corpus(
     "Load documents. Errors: `SIBError` if unknown, missing, gated, unreachable or empty."
     if isinstance(name, str) and name in OWN:
         return _own_corpus(name, min_chars, max_chars)
-    if name not in CORPORA:
+    if not isinstance(name, str) or name not in CORPORA:
         raise unknown_name(name, list(CORPORA), 'corpus')
     if forget is not None and name not in _SIDES:
         raise SIBError(f'corpus {name!r} has no domains; `forget` is for {_SIDES}')
