@@ -88,8 +88,8 @@ from sib_nb.language_model.multiple_choice import (
     prepare_questions,
     right_in_all_orders,
 )
-from ..sae.adaptive_groups import Groups
-from ..sae.sae import SAE, SAEConfig, load_groups
+from ..sae.adaptive_groups import MOST_GROUPED, Groups
+from ..sae.sae import MOST_LATENTS, SAE, SAEConfig, load_groups
 from ..training.config import TrainConfig
 from ..training.trainer import TRAINING_METHOD, tensorboard_logger, train_sae
 from ..unlearning.feature_groups import feature_statistics
@@ -396,6 +396,8 @@ def initial_groups(
     each: int = 8,  # exempt latents a group
 ) -> Groups:
     "Neighbouring latents in groups."
+    check_count(d_sae, 'd_sae', 1, MOST_GROUPED)
+    check_count(n_exempt, 'n_exempt', 0, d_sae)
     check_count(size, 'group_size', 1, max(1, d_sae - n_exempt))
     check_count(each, 'each', 1)
     exempt = torch.arange(n_exempt) // each
@@ -739,7 +741,7 @@ def _json_copy(value):
 def _place(model, forget, layer, style):
     "The benchmark in the style of a model, and the layer; checked if the model is loaded."
     bench = find_benchmark(forget)
-    layer = bench.layer if layer is None else layer
+    layer = bench.layer if layer is None else check_count(layer, 'layer')
     bench = replace(bench, style=style or bench.style)
     if model is None:
         return bench, layer
@@ -764,6 +766,7 @@ def resolve_run(
     expansion = found.expansion or SHARED['expansion']
     if options.expansion is not None:
         expansion = check_count(options.expansion, 'expansion', 1)
+    SAEConfig(1, MOST_LATENTS, **{**SHARED['sae'], **found.sae})  # checked; width unknown yet
     bench, layer = _place(model if is_loaded else None, forget, layer, options.prompt_style)
     slug = file_slug(model.name if is_loaded else model)
     named = benchmark_name(forget)

@@ -9,6 +9,7 @@ __all__ = ['QuestionPanel', 'sample_questions', 'mean_activations', 'kept_and_lo
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #26cd51f8
 import base64
+import glob
 import html
 import io
 from pathlib import Path
@@ -22,18 +23,19 @@ from fastcore.basics import patch
 
 from ..core import FIGURE_STYLE, SIBError, data_dir
 from ..experiments.presets import preset
-from ..experiments.runs import BENCHMARKS, known_questions
+from ..experiments.runs import BENCHMARKS, benchmark_name, file_slug, find_benchmark
+from ..experiments.runs import known_questions
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #adf97591
 from .run_inspection import GroupHistory, GroupMI, InspectedRun, TextIndex
 from .run_inspection import changes, domain_colors, domain_texts, feature_table
-from .run_inspection import group_table, index_texts, mi_between, open_run
-from .run_inspection import plot_group, plot_training, replay, shaded_texts
-from .run_inspection import short_name, top_texts
-from .tables import SHOWN_FIELDS, read_shown_result
+from .run_inspection import forget_domains, group_table, index_texts
+from .run_inspection import mi_between, open_run, plot_group, plot_training, replay
+from .run_inspection import shaded_texts, short_name, top_texts
+from .tables import SHOWN_FIELDS, read_shown_result, result_benchmark
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #268e0c23
-from ..language_model.data import LETTERS, mcq_prompt
+from ..language_model.data import DEFAULT_FORGET, LETTERS, mcq_prompt, prompt_style
 from ..language_model.model import answer_logprobs, generate, letter_logprobs
 from ..language_model.model import letter_tokens, load_model, unembed
 from ..language_model.multiple_choice import answer_questions, letter_logprobs_from
@@ -260,7 +262,8 @@ def _answer(model, question, choices, subject):
     "The answer to a question: probabilities if there are options, otherwise a text; as a list."
     if not len(choices):
         return [generate(model, question, chat=True)]
-    return _letter_probabilities(model, mcq_prompt(question, list(choices), subject))
+    style = prompt_style(model.tokenizer)
+    return _letter_probabilities(model, mcq_prompt(question, list(choices), subject, style))
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #a87fee9f
 def compare(
@@ -269,7 +272,7 @@ def compare(
     features,  # to clamp, their numbers
     strength: float,  # in units of each feature
     choices=(),  # four options, or none for a free answer
-    subject: str = 'biology',  # named in a multiple-choice prompt
+    subject: str = None,  # named in a multiple-choice prompt; None: that of the first question
 ) -> pd.DataFrame:  # a row an option and one for any other token; or a row of free answers
     "The model's answer as it is, and under the clamp."
     question = question.strip()
@@ -278,6 +281,7 @@ def compare(
     numbers = tuple(int(feature) for feature in features)
     unit = tuple(panel.unit[list(numbers)].tolist())
     clamp = Intervention('clamp', numbers, float(strength), unit=unit)
+    subject = panel.rows[0]['subject'] if subject is None else subject
     before = _answer(panel.model, question, choices, subject)
     with intervening(panel.model, panel.sae, clamp):
         after = _answer(panel.model, question, choices, subject)
@@ -302,22 +306,22 @@ class Explorer(NamedTuple):
 def load_explorer(
     run='optimized_groups',  # a key of `RUNS`, or from `open_run` or `short_run`
     model='minigemma',  # a name for `load_model`, or a loaded model
-    forget: str = 'biology',  # a key of `BENCHMARKS`
+    forget: str = DEFAULT_FORGET,  # a key of `BENCHMARKS`, or a folder
     n_docs: int = 240,  # texts a domain
     n_questions: int = 60,  # to forget, and as many to keep
 ) -> Explorer:
     "Open a run with texts and questions of a benchmark."
-    if forget not in BENCHMARKS:
-        raise SIBError(f'no benchmark is called {forget!r}; choose from {", ".join(BENCHMARKS)}')
-    run = open_run(run) if isinstance(run, str) else run
-    bench = BENCHMARKS[forget]
+    bench = find_benchmark(forget)
     model = load_model(model) if isinstance(model, str) else model
+    if isinstance(run, str):
+        run = open_run(run, model=file_slug(model.name), forget=benchmark_name(forget))
     history = replay(run.events, run.start)
     index = index_texts(model, run.sae, run.layer, *domain_texts(bench, n_docs))
     questions = sample_questions(model, bench, n_questions)
     unit = mean_activations(index)
-    panel = QuestionPanel(model, run.sae, questions, run.layer, unit, bench.forget)
-    table = group_table(index, run.groups, history.names[-1], panel.forget)
+    forget = bench.domains.subjects('forget')
+    panel = QuestionPanel(model, run.sae, questions, run.layer, unit, forget)
+    table = group_table(index, run.groups, history.names[-1], forget_domains(bench))
     return Explorer(run, history, index, table, mi_between(index, run.groups), panel)
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #bb7ef3cb
@@ -624,14 +628,17 @@ _LISTED_FIELDS = {name: SHOWN_FIELDS[name] for name in ('run', 'seed')}
 
 def trained_runs(
     folder=None,  # with result files and `saes/`; default `data/results`
+    model: str = 'minigemma',  # its name in the results
+    forget: str = DEFAULT_FORGET,  # the benchmark
 ) -> list:  # (key of `RUNS`, seed)
-    "Runs on the embedded model whose SAE lies on this disk."
+    "Runs of a model and benchmark whose SAE lies on this disk."
     folder = Path(folder or data_dir() / 'results')
     found = []
-    for file in sorted(folder.glob('*-minigemma-biology-*-s*.json')):
+    for file in sorted(folder.glob(f'*-{glob.escape(model)}-*-s*.json')):
         result = read_shown_result(file, _LISTED_FIELDS)
         is_own = 'events' in result and 'sae' in result  # SAELens' runs have no events
-        if is_own and (folder / 'saes' / result['sae'] / 'cfg.json').is_file():
+        is_wanted = (result.get('model'), result_benchmark(result)) == (model, forget)
+        if is_own and is_wanted and (folder / 'saes' / result['sae'] / 'cfg.json').is_file():
             found.append((result['run'], result['seed']))
     return found
 
@@ -669,7 +676,7 @@ def explore(
     choice = _run_choice()
 
     def load(_=None):
-        _fill_tabs(tabs, load_explorer(open_run(*choice.value)))
+        _fill_tabs(tabs, load_explorer(open_run(*choice.value, model='minigemma', forget=DEFAULT_FORGET)))
 
     choice.observe(load, 'value')
     load()

@@ -22,12 +22,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..core import FIGURE_STYLE, SIBError, atomic_write, figures_dir, load_json, printable
-from ..experiments.presets import RUNS, preset
-from ..experiments.runs import initial_groups
+from ..experiments.presets import RUNS
 from .method import method
-from .run_inspection import replay
-from .tables import damage_in_one_line, intervention_table, load_histories
-from .tables import read_printable
+from .run_inspection import replay, starting_partition
+from .tables import damage_in_one_line, forgotten, intervention_table
+from .tables import load_histories, read_printable
 from ..unlearning.audit import attack_table, plot_attacks
 from ..unlearning.score import gate_curve
 from ..validation import check_choice, check_texts
@@ -107,20 +106,28 @@ _WHISKER = dict(fmt='none', ecolor='k', capsize=2, lw=1)
 _CONTROL_MARKERS = {'random features': 'o', 'random SAE': '^', 'permuted decoder': 's'}
 
 
+def _retrained(results):
+    "What was measured of the model retrained without the domain; None if nothing was."
+    file = _beside(results, 'retrained_reference.json')
+    return load_json(file) if file.exists() else None
+
+
 def _draw_guides(axes, results):
     "Lines at chance and at the score of the retrained model, if that has been measured."
     axes.axvline(0.75, ls=':', c='k', lw=1)
-    file = _beside(results, 'retrained_reference.json')
-    if file.exists():
-        axes.axvline(1 - load_json(file)['forget_held'], ls='--', c='.5', lw=1)
+    retrained = _retrained(results)
+    if retrained:
+        axes.axvline(1 - retrained['forget_held'], ls='--', c='.5', lw=1)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #26a433c2
-def _guide_handles():
+def _guide_handles(results):
     "Label → legend handle of the lines."
-    return {
-        'chance': plt.Line2D([], [], ls=':', c='k', lw=1),
-        'retrained without biology': plt.Line2D([], [], ls='--', c='.5', lw=1),
-    }
+    handles = dict(chance=plt.Line2D([], [], ls=':', c='k', lw=1))
+    retrained = _retrained(results)
+    if retrained:
+        label = f'retrained without {literal(forgotten(retrained))}'
+        handles[label] = plt.Line2D([], [], ls='--', c='.5', lw=1)
+    return handles
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
 def _control_handles(names):
@@ -205,7 +212,8 @@ def unlearning_scores(
         figure, axes = plt.subplots(figsize=(7, 1.3 + 0.45 * len(runs)), layout='constrained')
         for row, name in enumerate(runs):
             _draw_run_scores(axes, row, name, results[results.run == name])
-        handles = _score_handles() | _control_handles(_CONTROL_MARKERS) | _guide_handles()
+        handles = _score_handles() | _control_handles(_CONTROL_MARKERS)
+        handles |= _guide_handles(results)
         _legend_above(figure, handles)
         axes.set(
             xlabel='unlearning score (1 − accuracy on forget questions)',
@@ -403,7 +411,7 @@ def _intervention_handles():
     filled = plt.Line2D([], [], marker='o', color='.4', ls='', ms=4.5)
     hollow = plt.Line2D([], [], marker='o', color='.4', mfc='w', ls='', ms=4.5)
     marks = {'99 % retained': filled, 'less retained, or no effect': hollow}
-    return marks | _control_handles(('random features', 'permuted decoder')) | _guide_handles()
+    return marks | _control_handles(('random features', 'permuted decoder'))
 
 # %% ../../nbs/07_figures/02_plots.ipynb #5dbc7a70
 def _panel_grid(n_panels, n_rows):
@@ -449,7 +457,7 @@ def interventions(
         panels[0].set_yticks(range(len(runs)), [RUNS[name].title for name in runs])
         panels[0].set(ylim=(len(runs) - 0.4, -0.6), xlim=(-0.03, 0.8))
         figure.supxlabel('unlearning score on held-out questions', fontsize=9)
-        _legend_above(figure, _intervention_handles())
+        _legend_above(figure, _intervention_handles() | _guide_handles(results))
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #978cb41c
@@ -673,7 +681,7 @@ def group_flows(
     if not adapted:
         raise SIBError(f'no result of {run} has events; run it with sib_run --run {run}')
     result = adapted[0]
-    start = initial_groups(result['dict_size'], preset(run).group_size)
+    start = starting_partition(run, result, result['dict_size'])
     history = replay(result['events'], start)
     with plt.rc_context(FIGURE_STYLE):
         figure, (left, right) = plt.subplots(

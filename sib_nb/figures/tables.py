@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHOWN_FIELDS', 'check_fields', 'damage_in_one_line', 'read_printable', 'check_events', 'read_shown_result',
-           'load_results', 'load_histories', 'example_results', 'overview', 'quality', 'intervention_table',
-           'intervention_overview', 'best_by_run', 'without_sae', 'attack_overview', 'tidy']
+           'result_benchmark', 'forgotten', 'load_results', 'load_histories', 'example_results', 'overview', 'quality',
+           'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae', 'attack_overview', 'tidy']
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b37c20bf
 import json
@@ -17,7 +17,8 @@ import pandas as pd
 
 from ..core import SIBError, data_dir, load_json, printable, save_json
 from ..experiments.presets import RUNS
-from ..integrity import read_sealed_lines
+from ..experiments.runs import read_history
+from ..language_model.data import DEFAULT_FORGET
 
 # %% ../../nbs/07_figures/01_tables.ipynb #da8671d9
 def _probing_accuracies(result):
@@ -106,8 +107,10 @@ def damage_in_one_line(
     "Failures of code that reads a damaged file become a `SIBError`."
     try:
         yield
-    except SIBError:
-        raise
+    except SIBError as error:
+        if str(what) in str(error):
+            raise
+        raise SIBError(f'{what}: {error}') from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise SIBError(
             f'{what}: {type(error).__name__}: {error}; it is damaged or of another version, '
@@ -153,10 +156,32 @@ def _checked_result(content, fields, file):
     result = _printable_strings(content)
     check_fields(result, fields, file)
     check_events(result.get('events', []), file)
-    sae = result.get('sae', 'none')
-    if not isinstance(sae, str) or not _is_folder_name(sae):
-        raise SIBError(f'{file}: sae is {sae!r}; it must be the name of a folder in saes')
+    for field in ('sae', 'history'):
+        name = result.get(field, 'none')
+        if not isinstance(name, str) or not _is_folder_name(name):
+            raise SIBError(f'{file}: {field} is {name!r:.60}, not the name of a file beside it')
     return result
+
+# %% ../../nbs/07_figures/01_tables.ipynb #9e71377f
+def result_benchmark(
+    result: dict,  # content of a result file
+) -> str:  # a key of `BENCHMARKS`, or what the result says it forgets
+    "The benchmark of a result."
+    before = f'{result.get("run")}-{result.get("model")}-'
+    after = f'-L{result.get("layer")}-s{result.get("seed")}'
+    name = str(result.get('sae', ''))
+    if name.startswith(before) and name.endswith(after) and len(name) > len(before + after):
+        return name[len(before) : -len(after)]
+    return forgotten(result)
+
+# %% ../../nbs/07_figures/01_tables.ipynb #d30c19bb
+def forgotten(
+    content: dict,  # of a result, or of another file
+) -> str:
+    "The domain that a file says was forgotten; files of the committed study do not say it."
+    config = content.get('config')
+    config = config if isinstance(config, dict) else {}
+    return str(content.get('forget', config.get('forget', DEFAULT_FORGET)))
 
 # %% ../../nbs/07_figures/01_tables.ipynb #87154810
 def _result_row(result, file):
@@ -165,7 +190,7 @@ def _result_row(result, file):
     recovered = np.nan if recovered is None else recovered
     return dict(
         {name: result[name] for name in ('run', 'title', 'seed', 'model', 'layer')},
-        domain=_domain(result),
+        domain=result_benchmark(result),
         steps=result['training_steps'],
         final_loss=result['final_loss'],
         **_score_columns(result),
@@ -174,6 +199,8 @@ def _result_row(result, file):
         interventions=result.get('interventions', []),
         recovered=recovered,
         file=file,
+        history=result.get('history', f'{file.stem}.history.jsonl'),
+        history_sha256=result.get('history_sha256'),
         **_probing_accuracies(result),
         **result['metrics'],
     )
@@ -212,35 +239,29 @@ def _check_row(row):
             check_fields(entry, fields, f'{row["file"]}, {name}')
 
 # %% ../../nbs/07_figures/01_tables.ipynb #c26c2944
-def _one_setting(results, model, layer, folder):
-    "The results of one model, layer and domain; several are an error that lists them."
-    wanted = dict(model=model, layer=layer)
+def _one_setting(results, wanted, folder):
+    "The results of one model, layer and benchmark; several are an error that lists them."
+    wanted = {column: value for column, value in wanted.items() if value is not None}
     for column, value in wanted.items():
-        if value is not None:
-            results = results[results[column] == value]
+        results = results[results[column] == value]
     if results.empty:
-        raise SIBError(f'no results of model {model} and layer {layer} in {folder}')
+        words = ', '.join(f'{column} {value}' for column, value in wanted.items())
+        raise SIBError(f'no results of {words} in {folder}')
     found = results[['model', 'layer', 'domain']].drop_duplicates()
     if len(found) > 1:
         words = [f'{row.model} layer {row.layer} {row.domain}' for row in found.itertuples()]
         raise SIBError(
             f'{folder} holds results that cannot be averaged ({"; ".join(sorted(words))}); '
-            'pass model and layer to load_results, or keep them in different folders'
+            'pass model, layer and domain to load_results, or keep them in different folders'
         )
     return results.reset_index(drop=True)
-
-# %% ../../nbs/07_figures/01_tables.ipynb #b204b437
-def _domain(result):
-    "What the run was asked to forget, as written in its configuration; '' if it is not."
-    config = result.get('config')
-    forget = config.get('forget', '') if isinstance(config, dict) else ''
-    return forget if isinstance(forget, str) else ', '.join(map(str, forget))
 
 # %% ../../nbs/07_figures/01_tables.ipynb #f7fa137a
 def load_results(
     folder=None,  # default `data/results`
     model: str = None,  # only results of this model
     layer: int = None,  # only results of this layer
+    domain: str = None,  # only results of this benchmark
 ) -> pd.DataFrame:  # one row a run and seed, in the order of `RUNS`
     "Every run result in a folder, its metrics in columns. No or old results are a `SIBError`."
     folder = _results_folder(folder)
@@ -251,24 +272,23 @@ def load_results(
             rows.append(_row_or_refuse(result, file))
     if not rows:
         raise SIBError(f'no results in {folder}; run `make figures`, or sib_run --run baseline')
-    results = _one_setting(pd.DataFrame(rows), model, layer, folder)
+    wanted = dict(model=model, layer=layer, domain=domain)
+    results = _one_setting(pd.DataFrame(rows), wanted, folder)
     place = results.run.map({name: i for i, name in enumerate(RUNS)})
     order = results.assign(place=place).sort_values(['place', 'seed']).index
     return results.loc[order].reset_index(drop=True)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #02ff0f4e
-def _read_history(file):
-    "The rows of one training history."
-    if not file.exists():
-        raise SIBError(f'{file} is missing; run it again with sib_run --force')
-    rows = read_sealed_lines(file)
+def _read_history(result):
+    "The rows of the training history of one row of results."
+    file = result.file.with_name(result.history)
+    named = dict(history=result.history, history_sha256=result.history_sha256)
+    rows = read_history(result.file, named)
     for number, row in enumerate(rows, 1):
         check_fields(row, dict(step=int), f'{file}, line {number}')
         for name, value in row.items():
             if not _is_of_type(value, (float, str, bool, list, dict, type(None))):
                 raise SIBError(f'{file}, line {number}: {name} is {value!r:.60}')
-    if not rows:
-        raise SIBError(f'{file} is empty; run it again with sib_run --force')
     return rows
 
 # %% ../../nbs/07_figures/01_tables.ipynb #33564feb
@@ -278,7 +298,7 @@ def load_histories(
     "The training histories that belong to results."
     histories = []
     for result in results.itertuples():
-        rows = _read_history(result.file.with_name(result.file.stem + '.history.jsonl'))
+        rows = _read_history(result)
         labels = dict(run=result.run, title=result.title, seed=result.seed)
         histories.append(pd.DataFrame(rows).assign(**labels))
     return pd.concat(histories, ignore_index=True)
@@ -503,7 +523,7 @@ def _retrained_row(file):
     score = 1 - gold['forget_held']
     high, low = (1 - accuracy for accuracy in gold['forget_interval'])
     return {
-        'run': 'retrained without biology',
+        'run': f'retrained without {forgotten(gold)}',
         'seeds': 1,
         'method': 'trained from scratch',
         'held-out score': f'{score:.3f} [{low:.3f}, {high:.3f}]',
@@ -514,7 +534,7 @@ def _retrained_row(file):
 def without_sae(
     folder=None,  # default `data/results`
 ) -> pd.DataFrame:  # rows like those of `best_by_run`
-    "The baselines of 06_baseline_selection, and the model retrained without biology."
+    "The baselines of 06_baseline_selection, and the model retrained without the domain."
     folder = _results_folder(folder)
     rows = []
     baselines = folder / 'baselines.json'

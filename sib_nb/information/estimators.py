@@ -395,6 +395,8 @@ def linear_hsic(
     unbiased: bool = True,  # Song et al. 2012, eq. 5; False: the plain estimate, > 0 on average
 ) -> torch.Tensor:  # `(...)`
     "Hilbert–Schmidt independence criterion with linear kernels, in O(n dx dy)."
+    x = check_tensor(x, 'x', kind='float', finite=False)
+    y = check_tensor(y, 'y', kind='float', finite=False)
     n = _n_samples(x, y)
     x = x - x.mean(-2, keepdim=True)  # changes the unbiased form by rounding only
     y = y - y.mean(-2, keepdim=True)
@@ -429,6 +431,8 @@ def linear_cka(
     unbiased: bool = True,  # mean 0 for independent data at any n; can be slightly negative
 ) -> torch.Tensor:  # `(...)`, at most about 1; differentiable; fp32 or better
     "Centred kernel alignment, linear kernels; 0 if a group is constant or active on one token."
+    x = check_tensor(x, 'x', kind='float', finite=False)
+    y = check_tensor(y, 'y', kind='float', finite=False)
     with torch.autocast(x.device.type, enabled=False):
         x = _at_least_fp32(x)
         y = _at_least_fp32(y)

@@ -122,8 +122,17 @@ def _length_sorted(ids, batch_size):
     return [order[start : start + batch_size] for start in range(0, len(ids), batch_size)]
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ac559851
+def _check_rows(mcq):
+    "Refuse what is no list of questions."
+    try:
+        len(mcq), mcq[:0]
+    except (TypeError, KeyError, IndexError):
+        raise SIBError('questions: expected a list of rows, as `load_mcq` returns it') from None
+
+
 def _select_rows(mcq, indices):
     "The rows with these indices (None is all), at least one."
+    _check_rows(mcq)
     if indices is None:
         indices = torch.arange(len(mcq))
     indices = check_indices(indices, 'indices', len(mcq)) if len(indices) else []
@@ -335,10 +344,22 @@ def letter_entropy(
 ) -> np.ndarray:  # entropy of the letters divided by ln 4, `(...)`
     "How evenly the answers are distributed over A, B, C, D: 1 evenly, 0 always the same letter."
     letters = check_tensor(letters, 'letters', kind='int', minimum=0, maximum=3).numpy()
-    if not letters.size:
-        raise SIBError('letters is empty: there are no answers')
+    if not letters.ndim or not letters.size:
+        raise SIBError('letters is no list, or empty: there are no answers')
     p = np.stack([(letters == letter).mean(-1) for letter in range(4)])
     return abs(np.where(p > 0, p * np.log(np.maximum(p, 1e-12)), 0).sum(0)) / math.log(4)
+
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #53c169ce
+def _entity_names(entities):
+    "Names of entities as an array of texts."
+    try:
+        names = np.asarray(entities)
+    except (ValueError, TypeError, RuntimeError):
+        names = np.empty(())
+    is_named = names.dtype.kind in 'Uiu' or all(isinstance(name, str) for name in names.flat)
+    if names.ndim != 1 or not is_named:
+        raise SIBError('entities: expected one name, a text or a whole number, for each question')
+    return names.astype(str)
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7ddb4da4
 def heldout_mask(
@@ -350,7 +371,7 @@ def heldout_mask(
     texts."""
     check_number(fraction, 'fraction', minimum=0, maximum=1)
     check_count(seed, 'seed')
-    names, code = np.unique(np.asarray(entities, dtype=str), return_inverse=True)
+    names, code = np.unique(_entity_names(entities), return_inverse=True)
     uniform = []
     for name in names:
         digest = hashlib.sha256(f'{seed}:{name}'.encode()).digest()

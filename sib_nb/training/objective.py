@@ -144,6 +144,13 @@ def _sampled_groups(n_groups, n_pairs, generator):  # long
         return torch.randperm(n_groups, generator=generator)[:n_sampled]
     return torch.arange(n_groups)
 
+# %% ../../nbs/04_training/01_objective.ipynb #bd5e8202
+def _check_latents(z, d_sae):
+    "Latents as a tensor; an object that computes single columns is taken as it is."
+    if hasattr(z, 'index_select') and not isinstance(z, Tensor):
+        return z
+    return check_tensor(z, 'z', (None, d_sae), 'float', finite=False)
+
 # %% ../../nbs/04_training/01_objective.ipynb #3c274fba
 def group_dependence(
     z: Tensor,  # latents, `(n, d_sae)`
@@ -154,6 +161,7 @@ def group_dependence(
     """Mean unbiased linear CKA over the pairs of a random sample of groups. Errors: `SIBError`
     for one group, fewer than 4 tokens, NaN or inf."""
     check_count(n_pairs, 'n_pairs', 1)
+    z = _check_latents(z, groups.d_sae)
     cols, real = _cached_columns(groups.assignment, groups.assignment._version)
     if len(cols) < 2:
         raise SIBError(
@@ -244,6 +252,7 @@ def knowledge_ce(
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
 ) -> Tensor:  # 0-d, nats per token; H(y) when S contains no information on y
     "Cross-entropy of predicting y from S. H(y) minus it is a lower bound on I(z_S; y)."
+    logits = check_tensor(logits, 'logits', (None,), 'float', finite=False)
     y = check_labels(y, 'y', len(logits), 2)
     return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype))
 
@@ -253,6 +262,7 @@ def club_upper_bound(
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
 ) -> Tensor:  # 0-d, nats per token, at least 0
     "CLUB upper bound on I(z; y). For a logistic probe it is a covariance (Cheng et al. 2020)."
+    logits = check_tensor(logits, 'logits', (None,), 'float', finite=False)
     y = check_labels(y, 'y', len(logits), 2).to(logits.dtype)
     return ((y - y.mean()) * logits).mean().clamp(min=0)
 
