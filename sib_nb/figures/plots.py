@@ -101,6 +101,13 @@ def _beside(results, name):
     "A file beside the results."
     return Path(results.file.iloc[0]).parent / name
 
+# %% ../../nbs/07_figures/02_plots.ipynb #d4547fe0
+def literal(
+    text: str,  # a name from a file, or from a user
+) -> str:
+    "`text` as a label: one printable line, in which a dollar sign starts no formula."
+    return printable(text).replace('$', r'\$')
+
 # %% ../../nbs/07_figures/02_plots.ipynb #44baba40
 _WHISKER = dict(fmt='none', ecolor='k', capsize=2, lw=1)
 _CONTROL_MARKERS = {'random features': 'o', 'random SAE': '^', 'permuted decoder': 's'}
@@ -155,13 +162,6 @@ def _heldout_range(seeds):
     if len(seeds) == 1:
         return seeds.heldout_lo.iloc[0], seeds.heldout_hi.iloc[0]
     return seeds.heldout.min(), seeds.heldout.max()
-
-# %% ../../nbs/07_figures/02_plots.ipynb #d4547fe0
-def literal(
-    text: str,  # a name from a file, or from a user
-) -> str:
-    "`text` as a label: one printable line, in which a dollar sign starts no formula."
-    return printable(text).replace('$', r'\$')
 
 # %% ../../nbs/07_figures/02_plots.ipynb #d13e89b2
 def _score_note(seeds):
