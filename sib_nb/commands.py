@@ -240,10 +240,11 @@ def passed_options(
 def _with_run(options):
     "The options with a run, where a model or a benchmark of one's own is named without one."
     from sib_nb.core import SIBError
+    from sib_nb.language_model.data import DEFAULT_FORGET
 
     if options['study'] or options['run']:
         return options
-    if options['model'] == 'minigemma' and options['forget'] in (None, 'biology'):
+    if options['model'] == 'minigemma' and options['forget'] in (None, DEFAULT_FORGET):
         raise SIBError(
             'name a run with --run, or all of them with --study quick; --list shows them'
         )
