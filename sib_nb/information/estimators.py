@@ -109,8 +109,11 @@ def tied_share(
     x,  # `(n, d)` samples
 ) -> float:  # of the column that has most, 0 to 1
     "Share of the samples whose value occurs again in the same column."
+    x = _sample_matrix(x, 'x')
+    if x.ndim != 2 or not len(x):
+        raise SIBError(f'tied_share got the shape {tuple(x.shape)}; pass (n, d) samples')
     shares = [0.0]
-    for column in _sample_matrix(x, 'x').T:
+    for column in x.T:
         counts = torch.unique(column, return_counts=True)[1]
         shares.append(counts[counts > 1].sum().item() / len(column))
     return max(shares)
@@ -251,7 +254,7 @@ def histogram_edges(
     levels: int,  # number of levels, >= 2
 ) -> torch.Tensor:  # `(G, levels - 1)`; the level is the number of edges that a count exceeds
     "Edges that split each group's counts into `levels` even parts, non-empty if possible."
-    levels = check_count(levels, 'levels', minimum=2)
+    levels = check_count(levels, 'levels', minimum=2, maximum=4096)
     cdf = hist.double().cumsum(1) / hist.sum(1, keepdim=True)
     below = torch.zeros_like(cdf[:, :1])  # tokens up to the last edge
     edges = []
@@ -448,6 +451,7 @@ def infonce(
     scores: torch.Tensor,  # `(B, B)`: the critic's score of x_i with y_j
 ) -> torch.Tensor:  # 0-d, nats, at most ln B; differentiable
     "The InfoNCE lower bound on MI from one batch of critic scores (van den Oord et al. 2018)."
+    scores = check_tensor(scores, 'scores', kind='float', finite=False)
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or not len(scores):
         raise SIBError(
             f'infonce got scores of shape {tuple(scores.shape)}; pass (B, B), every x with every y'
@@ -513,6 +517,8 @@ def memory_length(
 ) -> int:  # 1 if no autocorrelation is found
     "The first lag at which the samples do not resemble each other any more."
     values = check_tensor(values, 'values')
+    if not values.ndim or not len(values):
+        raise SIBError('values is no list of samples, or empty: pass (n,) or (n, d)')
     correlation = _largest_autocorrelation(_series(values))
     is_small = correlation < 3.5 / len(values) ** 0.5
     is_small[0] = False
@@ -557,7 +563,9 @@ def permutation_null(
     random_ties: bool = False,  # False: a tie counts against the finding
 ) -> PermutationTest:
     "How far above chance `estimator(x, y)` is, by shuffling `y` against `x`."
-    n_shuffles = check_count(n_shuffles, 'n_shuffles', minimum=2)
+    if not callable(estimator):
+        raise SIBError('estimator of permutation_null: expected a function of (x, y)')
+    n_shuffles = check_count(n_shuffles, 'n_shuffles', minimum=2, maximum=10**6)
     x, y = _check_paired(x, y)
     block = block_length(x, y) if block is None else block
     value = float(estimator(x, y))
@@ -612,6 +620,7 @@ def shuffle_test(
     levels: int = 2,  # levels of `v`
 ) -> float:  # in (0, 1]; ties count against the finding
     "One-sided permutation p-value of the MI between two discrete variables."
+    levels = check_count(levels, 'levels', minimum=1)
     u, v = _check_levels(u, v, orders, levels)
     xlogx = _xlogx(torch.arange(len(u) + 1, device=u.device, dtype=torch.double))
     # n times the MI, up to terms that shuffling does not change

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['LETTERS', 'CHAT', 'OPTION_ORDERS', 'DOMAINS', 'DEFAULT_FORGET', 'WMDP', 'WMDP_RETAIN', 'WMDP_CORPORA', 'MMLU', 'OWN',
            'HUB_CORPORA', 'CORPORA', 'DOCS', 'WORDINGS', 'UNTRAINED', 'PARAPHRASES', 'fill_style', 'mcq_prompt',
-           'knows_token', 'prompt_style', 'mcq_prompts', 'hub_reachable', 'mirror', 'hub', 'load_hub_dataset',
-           'unknown_name', 'other_domains', 'read_text', 'numbered_rows', 'read_jsonl', 'check_text', 'clean_question',
-           'clean_questions', 'plain_text', 'question_key', 'control_tokens', 'check_control_tokens', 'load_mcq',
-           'HubCorpus', 'check_document', 'load_corpus', 'passages', 'load_entities', 'load_known', 'fill_template',
-           'hub_standin']
+           'knows_token', 'prompt_style', 'check_rows', 'mcq_prompts', 'hub_reachable', 'mirror', 'hub',
+           'load_hub_dataset', 'unknown_name', 'other_domains', 'read_text', 'numbered_rows', 'read_jsonl',
+           'check_text', 'clean_question', 'clean_questions', 'plain_text', 'question_key', 'control_tokens',
+           'check_control_tokens', 'load_mcq', 'HubCorpus', 'check_document', 'load_corpus', 'passages',
+           'load_entities', 'load_known', 'fill_template', 'hub_standin']
 
 # %% ../../nbs/01_language_model/01_data.ipynb #072bd07d
 import codecs
@@ -135,6 +135,21 @@ def prompt_style(
 # all 24 orders, in SAEBench's sequence; the first leaves the options alone
 OPTION_ORDERS = list(permutations(range(4)))
 
+# %% ../../nbs/01_language_model/01_data.ipynb #29dffa6e
+def check_rows(
+    rows,  # questions or documents
+    name: str,  # of the argument
+) -> list:  # of rows
+    "Rows with named columns. Errors: `SIBError` for what is no list of these."
+    try:
+        rows = list(rows)
+    except TypeError:
+        raise SIBError(f'{name}: expected a list of rows, as `load_mcq` returns it') from None
+    for row in rows:
+        if not hasattr(row, 'keys'):
+            raise SIBError(f'{name}: a row is {type(row).__name__}, expected a dictionary')
+    return rows
+
 # %% ../../nbs/01_language_model/01_data.ipynb #75307a4f
 def mcq_prompts(
     questions,  # rows with question, choices, answer, subject (what `load_mcq` returns)
@@ -144,7 +159,8 @@ def mcq_prompts(
     "Prompts and right letters of every question in every given order."
     prompts = []
     answers = []
-    for row in questions:
+    fill_style(style, '')  # refused before the first question
+    for row in check_rows(questions, 'questions'):
         for order in orders:
             choices = [row['choices'][i] for i in order]
             prompts.append(mcq_prompt(row['question'], choices, row['subject'], style))

@@ -24,6 +24,7 @@ from .activations import check_hook, residual_stream, run_from
 from sib_nb.language_model.data import (
     LETTERS,
     OPTION_ORDERS,
+    check_rows,
     clean_questions,
     mcq_prompts,
     prompt_style,
@@ -113,7 +114,7 @@ def entity_keys(
     rows,  # questions or documents: dicts with a subject or domain and, if known, an entity
 ) -> np.ndarray:  # strings: the split key, 'subject/entity', or the `question_key`
     "What questions or documents are about: the unit of splits and resampling."
-    return np.array([_entity_key(row) for row in rows])
+    return np.array([_entity_key(row) for row in check_rows(rows, 'rows')])
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7958d9c2
 def _length_sorted(ids, batch_size):
@@ -349,7 +350,7 @@ def letter_entropy(
     p = np.stack([(letters == letter).mean(-1) for letter in range(4)])
     return abs(np.where(p > 0, p * np.log(np.maximum(p, 1e-12)), 0).sum(0)) / math.log(4)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #53c169ce
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #b8425d40
 def _entity_names(entities):
     "Names of entities as an array of texts."
     try:
@@ -386,7 +387,9 @@ def bootstrap_interval(
     seed: int = 0,  # of the resamples
 ):  # [lower, upper], or an array `(settings, 2)`
     "95 % bootstrap interval of the accuracy, resampling entities."
-    check_count(n_boot, 'n_boot', minimum=1)
+    check_count(n_boot, 'n_boot', minimum=1, maximum=10**6)
+    check_count(seed, 'seed')
+    _entity_names(entity)
     right = check_tensor(right, 'right', minimum=0, maximum=1).numpy()
     if not right.size or right.shape[-1:] != (len(entity),):
         raise SIBError(f'right has the shape {right.shape} for {len(entity)} questions')

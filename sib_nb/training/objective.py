@@ -144,7 +144,7 @@ def _sampled_groups(n_groups, n_pairs, generator):  # long
         return torch.randperm(n_groups, generator=generator)[:n_sampled]
     return torch.arange(n_groups)
 
-# %% ../../nbs/04_training/01_objective.ipynb #bd5e8202
+# %% ../../nbs/04_training/01_objective.ipynb #54bca496
 def _check_latents(z, d_sae):
     "Latents as a tensor; an object that computes single columns is taken as it is."
     if hasattr(z, 'index_select') and not isinstance(z, Tensor):
@@ -246,13 +246,21 @@ def loss(
     targets = y.to(logits.dtype)[:, None].expand(-1, 2)
     return F.binary_cross_entropy_with_logits(logits, targets) * 2
 
+# %% ../../nbs/04_training/01_objective.ipynb #ad8dc04d
+def _check_logits(logits):
+    "Log-odds of at least one token as a tensor."
+    logits = check_tensor(logits, 'logits', (None,), 'float', finite=False)
+    if not len(logits):
+        raise SIBError('logits is empty: there are no tokens')
+    return logits
+
 # %% ../../nbs/04_training/01_objective.ipynb #7d9d3466
 def knowledge_ce(
     logits: Tensor,  # log-odds predicted from S, `(n,)`
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
 ) -> Tensor:  # 0-d, nats per token; H(y) when S contains no information on y
     "Cross-entropy of predicting y from S. H(y) minus it is a lower bound on I(z_S; y)."
-    logits = check_tensor(logits, 'logits', (None,), 'float', finite=False)
+    logits = _check_logits(logits)
     y = check_labels(y, 'y', len(logits), 2)
     return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype))
 
@@ -262,7 +270,7 @@ def club_upper_bound(
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
 ) -> Tensor:  # 0-d, nats per token, at least 0
     "CLUB upper bound on I(z; y). For a logistic probe it is a covariance (Cheng et al. 2020)."
-    logits = check_tensor(logits, 'logits', (None,), 'float', finite=False)
+    logits = _check_logits(logits)
     y = check_labels(y, 'y', len(logits), 2).to(logits.dtype)
     return ((y - y.mean()) * logits).mean().clamp(min=0)
 
