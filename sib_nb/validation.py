@@ -41,7 +41,7 @@ def check_count(
 ) -> int:
     "An integer in a range. Errors: `SIBError`, also for 2.0 and True."
     expected = f'an integer of at least {minimum}'
-    if maximum is not None:
+    if maximum is not None and maximum < 2**62:
         expected = f'an integer from {minimum} to {maximum}'
     if _is_truth_value(value):
         _refuse(value, name, expected)
