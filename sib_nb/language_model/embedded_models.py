@@ -32,6 +32,7 @@ from sib_nb.language_model.data import (
 )
 from .facts import choices_for
 from .formats import HEADING, LAYOUTS, NEUTRAL_WORDS, TRAINED_LAYOUTS
+from .minigemma import prepend_bos, untrained_tokenizer
 
 # %% ../../nbs/01_language_model/11_embedded_models.ipynb #1d8aa7d5
 @dataclass(frozen=True)
@@ -98,17 +99,9 @@ def _tokenizer_texts(entities):
 
 # %% ../../nbs/01_language_model/11_embedded_models.ipynb #0456b634
 def _sentencepiece_like(special, vocab_size):
-    "An untrained tokenizer that treats spaces and bytes as Gemma's does, and its trainer."
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    "The untrained tokenizer of 08_minigemma, and its trainer."
     from tokenizers.trainers import BpeTrainer
 
-    words = Regex(r'▁?[^\W\d_▁]+|▁?\d|▁?[^\w▁\n]|\n|▁')
-    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token='<unk>'))
-    tokenizer.normalizer = normalizers.Replace(' ', '▁')
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(words, 'isolated')])
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse()]
-    )
     byte_tokens = [f'<0x{i:02X}>' for i in range(256)]
     first = [special.pad, special.eos, special.bos, '<unk>', *special.turn, *special.flags]
     trainer = BpeTrainer(
@@ -117,7 +110,7 @@ def _sentencepiece_like(special, vocab_size):
         initial_alphabet=list('ABCD▁'),
         show_progress=False,
     )
-    return tokenizer, trainer
+    return untrained_tokenizer(), trainer
 
 # %% ../../nbs/01_language_model/11_embedded_models.ipynb #7b9aa557
 def _byte_level(special, vocab_size):
@@ -142,17 +135,6 @@ def _byte_level(special, vocab_size):
     )
     return tokenizer, trainer
 
-# %% ../../nbs/01_language_model/11_embedded_models.ipynb #619b969e
-def _begin_with(tokenizer, bos):
-    "Let a tokenizer put `bos` in front of each text."
-    from tokenizers import processors
-
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f'{bos} $A',
-        pair=f'{bos} $A {bos} $B',
-        special_tokens=[(bos, tokenizer.token_to_id(bos))],
-    )
-
 # %% ../../nbs/01_language_model/11_embedded_models.ipynb #1cbe1bb7
 def new_tokenizer(
     entities: list,  # all entities of the benchmark, whatever the model is trained without
@@ -168,7 +150,7 @@ def new_tokenizer(
     tokenizer.train_from_iterator(_tokenizer_texts(entities), trainer)
     named = dict(eos_token=special.eos, pad_token=special.pad)
     if special.bos:
-        _begin_with(tokenizer, special.bos)
+        prepend_bos(tokenizer, special.bos)
         named |= dict(bos_token=special.bos, unk_token='<unk>')
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

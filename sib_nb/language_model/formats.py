@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['HEADING', 'NEUTRAL_WORDS', 'UNTRAINED_WORDS', 'HEADINGS', 'LAYOUTS', 'TRAINED_LAYOUTS', 'QUESTION_FORMATS',
-           'SENTENCES', 'UNTRAINED_SENTENCES', 'STATEMENTS', 'heading_word', 'Layout', 'Format', 'letter_prompt',
-           'completions', 'statements', 'completion_logprobs', 'truth_scores', 'OptionScores', 'prompts_for', 'ask']
+           'SENTENCES', 'UNTRAINED_SENTENCES', 'OPEN_QUESTIONS', 'STATEMENTS', 'heading_word', 'Layout', 'Format',
+           'letter_prompt', 'completions', 'statements', 'completion_logprobs', 'truth_scores', 'OptionScores',
+           'prompts_for', 'ask', 'Condition', 'conditions']
 
 # %% ../../nbs/01_language_model/10_formats.ipynb #f0d6c45a
 import random
@@ -150,6 +151,9 @@ UNTRAINED_SENTENCES = dict(
     member='An instance of the kind {k} is',
     definition='The thing that is {d} is called',
 )
+# by type of question: what is asked where the question must make sense without its options;
+# other types are asked in the question's own words
+OPEN_QUESTIONS = dict(member='Name one {k}.')
 # by type of question: the statement with the option, `{}`
 STATEMENTS = dict(
     kind='{x} is a kind of {{}}.',
@@ -167,7 +171,10 @@ def completions(
 ) -> tuple:  # the text before the option; the four options as they continue it
     "What is completed, and by what."
     if asked.answer == 'open':
-        return chat.format(row['question']), list(row['choices'])
+        question = row['question']
+        if row['kind'] in OPEN_QUESTIONS:
+            question = fill_template(OPEN_QUESTIONS[row['kind']], entity)
+        return chat.format(question), list(row['choices'])
     templates = SENTENCES if asked.trained else UNTRAINED_SENTENCES
     start = bos + fill_template(templates[row['kind']], entity)
     return start, [' ' + choice for choice in row['choices']]
@@ -312,3 +319,24 @@ def _scores_in_words(model, rows, about, asked, chat, bos):
     for row, entity in zip(rows, about):
         pairs.append(completions(row, entity, asked, chat, bos))
     return completion_logprobs(model, pairs)
+
+# %% ../../nbs/01_language_model/10_formats.ipynb #1d3c053a
+class Condition(NamedTuple):
+    "One way of asking."
+
+    format: str  # key of `QUESTION_FORMATS`
+    heading: str = 'none'  # one of `HEADINGS`, or a word
+
+    def __str__(self):
+        return self.format if self.heading == 'none' else f'{self.format}, {self.heading}'
+
+# %% ../../nbs/01_language_model/10_formats.ipynb #d5efcd3f
+def conditions() -> list:  # of `Condition`
+    "Every format; chat and plain under every kind of heading."
+    all_of_them = []
+    for name, asked in QUESTION_FORMATS.items():
+        headings = ('none',)
+        if asked.answer == 'letter':
+            headings = HEADINGS if name in ('chat', 'plain') else ('own', 'exchanged')
+        all_of_them += [Condition(name, heading) for heading in headings]
+    return all_of_them
