@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         'sae.adaptive_groups': ['AdaptiveGroups', 'Groups'],
         'training.config': ['TrainConfig'],
         'training.trainer': ['train_sae'],
-        'unlearning.score': ['unlearning_eval'],
+        'unlearning.saebench': ['unlearning_eval'],
         'unlearning.audit': ['audit'],
         'experiments.probing': ['probing_eval'],
         'experiments.runs': ['run'],

@@ -109,7 +109,7 @@ def run_options(
     study: str = None,  # several runs instead of one: quick (short, data/quick) or full (all seeds)
     workers: int = None,  # runs of a study at a time (default: 2 on a CPU, 1 on a GPU)
     seed: int = None,  # seed (default: 0 for a run, its own seeds for a study)
-    model: str = 'minigemma',  # its activations are read: minigemma, a hub id, or a folder
+    model: str = 'gemma2',  # its activations are read: gemma2, a hub id, or a folder
     eval_model: str = None,  # answers the questions (default: the same model)
     layer: int = None,  # 0-based block that the SAE reads (default: the benchmark's)
     forget: str = None,  # a benchmark (--list shows them) or a folder (default: biology)
@@ -244,7 +244,7 @@ def _with_run(options):
 
     if options['study'] or options['run']:
         return options
-    if options['model'] == 'minigemma' and options['forget'] in (None, DEFAULT_FORGET):
+    if options['model'] == 'gemma2' and options['forget'] in (None, DEFAULT_FORGET):
         raise SIBError(
             'name a run with --run, or all of them with --study quick; --list shows them'
         )

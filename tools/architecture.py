@@ -180,17 +180,17 @@ PLANTED = {  # a package with every kind of violation, and the places where they
                    "from ..training import trainer\n"
                    "from . import groups\n"
                    "groups._split(groups.__name__)\n"
-                   "def late():\n    import sib_nb.unlearning.score as score\n"
+                   "def late():\n    import sib_nb.unlearning.saebench as score\n"
                    "    score.self._fine\n"
                    "from sib_nb import SAE\n"
                    "import sib_nb\n"
                    "print(sib_nb.__version__, sib_nb.SAE)"),
     'sae/groups.py': "from ..core import save\nclass Groups:\n    def split(self): self._fine = 1",
     'training/trainer.py': "from ..sae.sae import SAE\nfrom ..information import _secret",
-    'unlearning/score.py': "import sib_nb.sae.sae\nsib_nb.sae.sae._cache",
+    'unlearning/saebench.py': "import sib_nb.sae.sae\nsib_nb.sae.sae._cache",
     'flat.py': "import torch._dynamo"}
 FOUND = {'core.py': [], 'sae/sae.py': [1, 2, 3, 5, 7, 9, 11], 'sae/groups.py': [],
-         'training/trainer.py': [2], 'unlearning/score.py': [2], 'flat.py': [1]}
+         'training/trainer.py': [2], 'unlearning/saebench.py': [2], 'flat.py': [1]}
 
 
 def check_planted() -> bool:

@@ -235,7 +235,7 @@ def saelens_config(
     steps: int,  # of training
     l1: float | None = None,  # standard: weight of the penalty
     layer: int = 0,  # 0-based block
-    model_name: str = 'minigemma',
+    model_name: str = 'gemma2',
 ):  # a `TrainingSAEConfig`
     "SAELens' own configuration of one architecture."
     sae_lens = import_extra('sae_lens')
@@ -379,7 +379,7 @@ def train_saelens(
     lr: float = 1e-3,  # peak rate
     l1: float | None = None,  # standard: weight of the penalty
     layer: int = 0,  # 0-based block
-    model_name: str = 'minigemma',
+    model_name: str = 'gemma2',
     seed: int = 0,  # of the initial weights
     log_every: int = 10,  # steps between rows of the history
     progress: bool = False,

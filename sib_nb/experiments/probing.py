@@ -27,7 +27,7 @@ from ..language_model.activations import residual_stream
 from ..language_model.model import check_layer, length_batches, pad
 from ..language_model.multiple_choice import Hooked, collate, training_sequences
 from ..unlearning.baselines import sequence_logprobs
-from ..unlearning.score import check_list, check_sae, sae_config
+from ..unlearning.saebench import check_list, check_sae, sae_config
 from sib_nb.validation import (
     check_choice,
     check_count,

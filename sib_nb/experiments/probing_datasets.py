@@ -18,7 +18,7 @@ from ..core import SIBError
 from .probing import KS, ProbingResult, metric_name, pooled, probe_all
 from ..language_model.data import hub, load_hub_dataset, mirror, unknown_name
 from ..language_model.model import check_layer
-from ..unlearning.score import sae_config
+from ..unlearning.saebench import sae_config
 from ..validation import check_count, check_texts
 
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #49f69e1b

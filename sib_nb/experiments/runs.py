@@ -106,7 +106,7 @@ from sib_nb.unlearning.knowledge_groups import (
     insert_probe,
     train_probe,
 )
-from ..unlearning.score import control_sae, density_matched, prepare_task, unlearning_eval
+from ..unlearning.saebench import control_sae, density_matched, prepare_task, unlearning_eval
 
 # %% ../../nbs/06_experiments/04_runs.ipynb #a96f0b2e
 @dataclass(frozen=True)
@@ -230,13 +230,13 @@ def read_known_numbers(
 @functools.lru_cache(maxsize=2)
 def _shipped_key(device, dtype):
     "Key of the embedded model as it is shipped."
-    model = load_model('minigemma', device=device, dtype=dtype)
+    model = load_model('gemma2', device=device, dtype=dtype)
     return model_key(model, model.tokenizer)
 
 # %% ../../nbs/06_experiments/04_runs.ipynb #08edce05
 def _is_shipped(model):
     "Whether a model is the embedded one, with its weights unchanged."
-    if model.name != 'minigemma':
+    if model.name != 'gemma2':
         return False
     return _shipped_key(model.device, model.dtype) == model_key(model, model.tokenizer)
 
@@ -751,7 +751,7 @@ def _place(model, forget, layer, style):
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
-    model='minigemma',  # a name for `load_model`, or a loaded model
+    model='gemma2',  # a name for `load_model`, or a loaded model
     layer: int = None,  # 0-based block; None: the benchmark's
     forget: str = DEFAULT_FORGET,  # a key of `BENCHMARKS`, or a folder
     **options,  # changes to the preset, see `sorted_options`
@@ -1438,7 +1438,7 @@ def _make_result(r: ResolvedRun, lm, eval_model, out, depends, options):
 def run(
     name: str,  # a key of `RUNS`
     seed: int = 0,  # of the weights, the data order and everything random in training
-    model='minigemma',  # trains the SAE: a name for `load_model`, or a loaded model
+    model='gemma2',  # trains the SAE: a name for `load_model`, or a loaded model
     eval_model=None,  # answers the questions; default: `model`
     layer: int = None,  # 0-based block whose output the SAE reads; default: the benchmark's
     forget: str = DEFAULT_FORGET,  # a key of `BENCHMARKS`, or a folder

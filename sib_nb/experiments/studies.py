@@ -191,7 +191,7 @@ _NOT_CHANGES = (  # options that are no changes to a preset
 def study_runs(
     which: str,  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
-    model: str = 'minigemma',  # for `load_model`
+    model: str = 'gemma2',  # for `load_model`
     **options,  # of `run`, instead of the study's
 ) -> tuple:  # (name, seed) of each run, and the options of all; wrong ones are a `SIBError`
     "What a study runs."
@@ -228,7 +228,7 @@ def _run_all(todo, model, options, workers, progress):
 def run_study(
     which: str = 'quick',  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
-    model: str = 'minigemma',  # for `load_model`
+    model: str = 'gemma2',  # for `load_model`
     workers: int = None,  # processes; default: on a CPU with several cores two, otherwise one
     progress: bool = True,
     **options,  # of `run`, instead of the study's

@@ -42,7 +42,7 @@ from ..language_model.multiple_choice import answer_questions, letter_logprobs_f
 from ..language_model.multiple_choice import prepare_questions, run_upper_blocks
 from ..language_model.packed_forward import can_pack, fast_products
 from ..unlearning.interventions import Intervention, intervening
-from ..unlearning.score import clamp_delta, decoder_rows
+from ..unlearning.saebench import clamp_delta, decoder_rows
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #9c4bd341
 class _PanelBatch(NamedTuple):
@@ -305,7 +305,7 @@ class Explorer(NamedTuple):
 # %% ../../nbs/07_figures/04_explorer.ipynb #02d9fb74
 def load_explorer(
     run='optimized_groups',  # a key of `RUNS`, or from `open_run` or `short_run`
-    model='minigemma',  # a name for `load_model`, or a loaded model
+    model='gemma2',  # a name for `load_model`, or a loaded model
     forget: str = DEFAULT_FORGET,  # a key of `BENCHMARKS`, or a folder
     n_docs: int = 240,  # texts a domain
     n_questions: int = 60,  # to forget, and as many to keep
@@ -628,7 +628,7 @@ _LISTED_FIELDS = {name: SHOWN_FIELDS[name] for name in ('run', 'seed')}
 
 def trained_runs(
     folder=None,  # with result files and `saes/`; default `data/results`
-    model: str = 'minigemma',  # its name in the results
+    model: str = 'gemma2',  # its name in the results
     forget: str = DEFAULT_FORGET,  # the benchmark
 ) -> list:  # (key of `RUNS`, seed)
     "Runs of a model and benchmark whose SAE lies on this disk."
@@ -676,7 +676,7 @@ def explore(
     choice = _run_choice()
 
     def load(_=None):
-        _fill_tabs(tabs, load_explorer(open_run(*choice.value, model='minigemma', forget=DEFAULT_FORGET)))
+        _fill_tabs(tabs, load_explorer(open_run(*choice.value, model='gemma2', forget=DEFAULT_FORGET)))
 
     choice.observe(load, 'value')
     load()

@@ -28,7 +28,7 @@ from .run_inspection import replay, starting_partition
 from .tables import damage_in_one_line, forgotten, intervention_table
 from .tables import load_histories, read_printable
 from ..unlearning.audit import attack_table, plot_attacks
-from ..unlearning.score import gate_curve
+from ..unlearning.saebench import gate_curve
 from ..validation import check_choice, check_texts
 
 # %% ../../nbs/07_figures/02_plots.ipynb #10a8b539

@@ -534,7 +534,7 @@ def _retrained_row(file):
 def without_sae(
     folder=None,  # default `data/results`
 ) -> pd.DataFrame:  # rows like those of `best_by_run`
-    "The baselines of 06_baseline_selection, and the model retrained without the domain."
+    "The baselines of 07_baseline_selection, and the model retrained without the domain."
     folder = _results_folder(folder)
     rows = []
     baselines = folder / 'baselines.json'

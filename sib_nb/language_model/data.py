@@ -657,7 +657,7 @@ def check_control_tokens(
 
 # %% ../../nbs/01_language_model/01_data.ipynb #e6708ad7
 # the user's question sets and corpora by name, each a `datasets.Dataset` with the columns of
-# `load_mcq` or `load_corpus`; see notebook 09_domains
+# `load_mcq` or `load_corpus`; see notebook 08_domains
 OWN = {}
 
 

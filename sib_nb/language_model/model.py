@@ -154,7 +154,7 @@ def _find_model(name):
     "Where to load the model `name` from, and whether that is a local folder."
     folder = Path(name).expanduser()
     is_embedded = '/' not in name and (embedded_data(name) / 'config.json').is_file()
-    if is_embedded or name == 'minigemma':
+    if is_embedded or name == 'gemma2':
         folder = embedded_data(name)
     elif not folder.is_dir():
         folder = Path(mirror(name))
@@ -162,7 +162,7 @@ def _find_model(name):
         _check_folder(folder)
         check_sums(folder, required=is_embedded)
         return str(folder), True
-    if name == 'minigemma' or name.startswith(('/', '.', '~')):
+    if name == 'gemma2' or name.startswith(('/', '.', '~')):
         raise SIBError(f'{folder} does not exist; restore it, or check the path')
     return name, False
 
@@ -239,8 +239,8 @@ def _load_weights(place, dtype, device):
 
 # %% ../../nbs/01_language_model/02_model.ipynb #8e506ee0
 def load_model(
-    # 'minigemma', a hub id such as 'google/gemma-2-2b-it', or a folder in Hugging Face layout
-    name: str = 'minigemma',
+    # 'gemma2', a hub id such as 'google/gemma-2-2b-it', or a folder in Hugging Face layout
+    name: str = 'gemma2',
     device=None,  # default: CUDA where there is one
     dtype: torch.dtype | None = None,  # of the weights; None: see `weights_dtype`
     # where the list of blocks is, such as 'transformer.h'; None: see `find_block_path`

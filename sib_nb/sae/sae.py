@@ -80,7 +80,7 @@ class SAEConfig:
     d_sae: int  # number of features
     activation: str = 'topk'  # one of `ACTIVATIONS`
     k: int = 16  # active features per token: topk, at most; batchtopk, on average; else unused
-    model_name: str = 'minigemma'  # where the activations come from; empty: unknown
+    model_name: str = 'gemma2'  # where the activations come from; empty: unknown
     layer: int | None = None  # 0-based block whose output is read; None: from `hook_name`, or 0
     hook_name: str = ''  # TransformerLens hook point; empty: `blocks.{layer}.hook_resid_post`
     dtype: str = 'float32'  # of the weights on disk, or 'bfloat16'; in memory they are fp32

@@ -17,8 +17,8 @@ def _add_extract(commands):
         'extract', help='write shards of activations, each rank its share of the texts'
     )
     add = parser.add_argument
-    models = 'minigemma, a hub id such as google/gemma-2-2b, or a folder (default: minigemma)'
-    add('--model', default='minigemma', help=models)
+    models = 'gemma2, a hub id such as google/gemma-2-2b, or a folder (default: gemma2)'
+    add('--model', default='gemma2', help=models)
     add('--layer', type=int, required=True, help='0-based block whose output is kept')
     add('--texts', required=True, help='JSON lines with text and label (1 forget, 0 retain)')
     add('--out', required=True, help='folder for the parts')
