@@ -259,7 +259,7 @@ def _spelling_model():
     ngrams = TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 5), sublinear_tf=True)
     return make_pipeline(ngrams, LogisticRegression(C=30, max_iter=300))
 
-# %% ../../nbs/01_language_model/07_facts.ipynb #4d2029b7
+# %% ../../nbs/01_language_model/07_facts.ipynb #8de86e64
 def _kind_logprobs(entities, seed):
     "Cross-validated log-probabilities of kinds from names, (entities, kinds), and the kinds."
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
