@@ -985,7 +985,7 @@ def load_known(
     domain: str,  # one of `DOMAINS`
     n: int = None,  # so many, evenly spaced; None: all
 ):  # the rows, a `datasets.Dataset`
-    "Questions that the embedded model answers right in all 24 orders of the options."
+    "Questions that the default embedded model answers right in all 24 orders of the options."
     if domain not in DOMAINS:
         raise unknown_name(domain, DOMAINS, 'domain')
     file = _benchmark_folder(None) / 'right_in_all_orders.json'
