@@ -10,6 +10,7 @@ __all__ = ['VALIDATION_CONDITIONS', 'AnswerGrid', 'ScoreQuestions', 'score_quest
 # %% ../../nbs/05_unlearning/01_score.ipynb #e62add95
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ class AnswerGrid:
         "Logarithm of the option distribution, (conditions, questions, 4)."
         return self.scores.log_softmax(-1)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5d70d165
+# %% ../../nbs/05_unlearning/01_score.ipynb #dc602470
 @dataclass(frozen=True)
 class ScoreQuestions:
     "What a model is asked, and how."
@@ -76,7 +77,7 @@ class ScoreQuestions:
     conditions: list  # of `Condition`
     seed: int = 0  # of headings and examples
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d753e218
+# %% ../../nbs/05_unlearning/01_score.ipynb #bd3cb334
 def _draw_evenly(rows, n, rng):
     "Rows in an order that goes through all entities before one comes again; the first n."
     by_entity = {}
@@ -93,23 +94,30 @@ def _draw_evenly(rows, n, rng):
                 drawn.append(own[(place + turn) % len(own)])
     return drawn[:n]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #e5eb043d
+# %% ../../nbs/05_unlearning/01_score.ipynb #81ffaaf7
+@lru_cache(maxsize=4)
+def _known_rows(domains, side):
+    "By question set: the questions about known entities in trained wordings."
+    sets = []
+    for questions in domains.questions(side):
+        rows = questions.to_list()
+        is_asked = [row.get('known', True) and row.get('wording') != UNTRAINED for row in rows]
+        sets.append([row for row, asked in zip(rows, is_asked) if asked])
+    return sets
+
+
 def _draw_side(domains, side, part, split_seed, n, rng):
     "Questions of one side about entities of one part, from every question set equally many."
-    sets = domains.questions(side)
+    sets = _known_rows(domains, side)
     drawn = []
-    for number, questions in enumerate(sets):
+    for number, rows in enumerate(sets):
         share = n // len(sets) + (number < n % len(sets))
-        rows = []
-        for row in select_part(questions, part, split_seed):
-            if row.get('known', True) and row.get('wording') != UNTRAINED:
-                rows.append(row)
-        drawn += _draw_evenly(rows, share, rng)
+        drawn += _draw_evenly(select_part(rows, part, split_seed), share, rng)
     if not drawn:
         raise SIBError(f'{domains.name}: no {side} question is in the part {part!r}')
     return drawn
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #969c093a
+# %% ../../nbs/05_unlearning/01_score.ipynb #c492b2e0
 # for choosing between settings: no format, heading or wording that is kept for the report
 VALIDATION_CONDITIONS = [
     Condition('chat', 'own'),
@@ -120,7 +128,7 @@ VALIDATION_CONDITIONS = [
     Condition('sentence'),
 ]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #710c2729
+# %% ../../nbs/05_unlearning/01_score.ipynb #66dedf08
 def _needs_entities(condition):
     "Whether a condition can be asked about known entities only."
     return check_condition(condition).answer != 'letter' or condition.wording != 'trained'
@@ -139,7 +147,14 @@ def _possible_conditions(asked, has_entities, has_chat):
         raise SIBError('none of the conditions can be asked; name one with letters')
     return possible
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b0cfb7ff
+# %% ../../nbs/05_unlearning/01_score.ipynb #faa3d3c8
+def _entities_of(sides):
+    "The entities of the embedded benchmark that the questions are about."
+    asked = {(row['subject'], row['entity']) for rows in sides.values() for row in rows}
+    keyed = {(entity['domain'], entity['name']): entity for entity in load_entities()}
+    return {key: keyed[key] for key in sorted(asked)}
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #3e0149e5
 _EXAMPLES = 60  # solved examples to draw from, each side
 
 
@@ -165,14 +180,7 @@ def score_questions(
     return ScoreQuestions(**sides, examples=examples, entities=entities, chat=chat, bos=bos,
                           conditions=possible, seed=seed)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d11a1578
-def _entities_of(sides):
-    "The entities of the embedded benchmark that the questions are about."
-    asked = {(row['subject'], row['entity']) for rows in sides.values() for row in rows}
-    keyed = {(entity['domain'], entity['name']): entity for entity in load_entities()}
-    return {key: keyed[key] for key in sorted(asked)}
-
-# %% ../../nbs/05_unlearning/01_score.ipynb #8dc7c771
+# %% ../../nbs/05_unlearning/01_score.ipynb #ffdb458d
 def _exchanged_word(row, subjects, seed):
     "Another subject, none of whose names contains the other."
     own = row['subject']
@@ -196,7 +204,7 @@ def _letter_prompts(questions, rows, condition):
         prompts += prompts_for([row], asked, word, questions.examples, *style)
     return prompts
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b7b69be2
+# %% ../../nbs/05_unlearning/01_score.ipynb #27fac856
 def _completion_pairs(questions, rows, condition):
     "Starts and options of one condition that is answered in words."
     asked = check_condition(condition)
@@ -215,7 +223,7 @@ def _statement_pairs(questions, rows, condition):
         pairs += statements(row, entity, questions.chat, questions.bos)
     return pairs
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #fefdce52
+# %% ../../nbs/05_unlearning/01_score.ipynb #16b2d533
 _WAYS = dict(  # by the kind of answer: what is asked, and how it is scored
     letter=(_letter_prompts, answer_logprobs),
     words=(_completion_pairs, completion_logprobs),
@@ -229,6 +237,9 @@ def _way(condition):
     return answer if answer in _WAYS else 'words'
 
 
+_MAX_TOKENS = dict(cpu=2048)  # padded tokens a batch; a core is 1.4 times as fast as with 8192
+
+
 def _ask_together(model, questions, asked, make, score):
     "Scores of several (side, condition) in one call."
     inputs = []
@@ -237,10 +248,11 @@ def _ask_together(model, questions, asked, make, score):
         rows = getattr(questions, side)
         inputs += make(questions, rows, condition)
         sizes.append(len(rows))
-    scores = score(model, inputs).float().view(-1, 4)
+    max_tokens = _MAX_TOKENS.get(model.device.type, 16384)
+    scores = score(model, inputs, max_tokens).float().view(-1, 4)
     return dict(zip(asked, scores.split(sizes)))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #e3f059df
+# %% ../../nbs/05_unlearning/01_score.ipynb #539905fb
 def _grid_of(questions, side, scores):
     "The grid of one side."
     rows = getattr(questions, side)
@@ -270,7 +282,7 @@ def answer_grids(
         grids[side] = _grid_of(questions, side, stacked)
     return grids
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #75ec7465
+# %% ../../nbs/05_unlearning/01_score.ipynb #af25da72
 def guess_grids(
     questions: ScoreQuestions,
 ) -> dict:  # forget, retain: `AnswerGrid`
@@ -314,7 +326,7 @@ def load_grids(
         )
     return grids
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #df5f9fbe
+# %% ../../nbs/05_unlearning/01_score.ipynb #bf70d5f7
 _asked = {}  # grids by content key
 
 
@@ -344,7 +356,7 @@ def cached_grids(
         save_grids(_asked[key], file)
     return _asked[key]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d751b518
+# %% ../../nbs/05_unlearning/01_score.ipynb #b424d035
 def reference_grids(
     model_name: str,  # name of the original for `load_model`
     forget_names,  # question sets to forget: `domains.forget`
@@ -433,7 +445,7 @@ def _retain_rows(original, edited, reference):
     table['retained'] = table.edited / table.original.where(table.original > 0)
     return table
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #fae4ddf7
+# %% ../../nbs/05_unlearning/01_score.ipynb #b8b1d6f7
 _COLUMNS = ['side', *Condition._fields, 'n', 'original', 'edited', 'reference']
 _COLUMNS += ['removed', 'retained', 'distance_left', 'error']
 
@@ -453,7 +465,7 @@ def score_table(
         parts.append(pd.concat([asked, part], axis=1))
     return pd.concat(parts, ignore_index=True).reindex(columns=_COLUMNS)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b9d3f1b8
+# %% ../../nbs/05_unlearning/01_score.ipynb #6c4959ca
 def _heading_gap(table):
     "Largest difference between own and exchanged heading, None if there is no such pair."
     index = ['side', 'format', 'wording']
@@ -467,7 +479,7 @@ def _number(value):
     "A number for JSON; None for NaN."
     return None if np.isnan(value) else float(value)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d406b794
+# %% ../../nbs/05_unlearning/01_score.ipynb #e2bcfc74
 def score_summary(
     table: pd.DataFrame,  # from `score_table`
     gate: float = 0.99,  # least share of the original's retain accuracy, in every condition
@@ -488,7 +500,7 @@ def score_summary(
         unscored=[str(Condition(*condition)) for condition in asked],
     )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #7d2a0cfb
+# %% ../../nbs/05_unlearning/01_score.ipynb #d8a4d767
 def choose_edit(
     candidates,  # (name, setting, grids) each; grids from `answer_grids`
     original: dict,  # from `answer_grids`
@@ -581,7 +593,7 @@ def removed_interval(
     triples = _side_runs(runs, 'forget')
     return tuple(map(float, _bootstrap(triples, _removed_statistic, (n_draws, level, seed))))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #18ef4615
+# %% ../../nbs/05_unlearning/01_score.ipynb #c07e4b6c
 def _retained_statistic(triple, original, edited, reference):
     "Retained share of each draw, mean over conditions."
     return (edited / np.where(original > 0, original, np.nan)).mean(1)
@@ -597,7 +609,7 @@ def retained_interval(
     triples = _side_runs(runs, 'retain')
     return tuple(map(float, _bootstrap(triples, _retained_statistic, (n_draws, level, seed))))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5434fee6
+# %% ../../nbs/05_unlearning/01_score.ipynb #0820e52e
 def _worse_statistic(triple, original, edited, reference):
     "Reference − edited in each condition, then the mean over conditions."
     difference = reference - edited
