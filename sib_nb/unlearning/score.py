@@ -63,7 +63,7 @@ class AnswerGrid:
         "Logarithm of the option distribution, (conditions, questions, 4)."
         return self.scores.log_softmax(-1)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #dc602470
+# %% ../../nbs/05_unlearning/01_score.ipynb #10065d8a
 @dataclass(frozen=True)
 class ScoreQuestions:
     "What a model is asked, and how."
@@ -77,7 +77,7 @@ class ScoreQuestions:
     conditions: list  # of `Condition`
     seed: int = 0  # of headings and examples
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #bd3cb334
+# %% ../../nbs/05_unlearning/01_score.ipynb #b043323e
 def _draw_evenly(rows, n, rng):
     "Rows in an order that goes through all entities before one comes again; the first n."
     by_entity = {}
@@ -94,7 +94,7 @@ def _draw_evenly(rows, n, rng):
                 drawn.append(own[(place + turn) % len(own)])
     return drawn[:n]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #81ffaaf7
+# %% ../../nbs/05_unlearning/01_score.ipynb #d22045a4
 @lru_cache(maxsize=4)
 def _known_rows(domains, side):
     "By question set: the questions about known entities in trained wordings."
@@ -117,7 +117,7 @@ def _draw_side(domains, side, part, split_seed, n, rng):
         raise SIBError(f'{domains.name}: no {side} question is in the part {part!r}')
     return drawn
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c492b2e0
+# %% ../../nbs/05_unlearning/01_score.ipynb #19283185
 # for choosing between settings: no format, heading or wording that is kept for the report
 VALIDATION_CONDITIONS = [
     Condition('chat', 'own'),
@@ -128,7 +128,7 @@ VALIDATION_CONDITIONS = [
     Condition('sentence'),
 ]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #66dedf08
+# %% ../../nbs/05_unlearning/01_score.ipynb #cec3bb2b
 def _needs_entities(condition):
     "Whether a condition can be asked about known entities only."
     return check_condition(condition).answer != 'letter' or condition.wording != 'trained'
@@ -147,14 +147,14 @@ def _possible_conditions(asked, has_entities, has_chat):
         raise SIBError('none of the conditions can be asked; name one with letters')
     return possible
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #faa3d3c8
+# %% ../../nbs/05_unlearning/01_score.ipynb #eae7cfd2
 def _entities_of(sides):
     "The entities of the embedded benchmark that the questions are about."
     asked = {(row['subject'], row['entity']) for rows in sides.values() for row in rows}
     keyed = {(entity['domain'], entity['name']): entity for entity in load_entities()}
     return {key: keyed[key] for key in sorted(asked)}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3e0149e5
+# %% ../../nbs/05_unlearning/01_score.ipynb #448b521f
 _EXAMPLES = 60  # solved examples to draw from, each side
 
 
@@ -180,7 +180,7 @@ def score_questions(
     return ScoreQuestions(**sides, examples=examples, entities=entities, chat=chat, bos=bos,
                           conditions=possible, seed=seed)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ffdb458d
+# %% ../../nbs/05_unlearning/01_score.ipynb #2d907ddf
 def _exchanged_word(row, subjects, seed):
     "Another subject, none of whose names contains the other."
     own = row['subject']
@@ -204,7 +204,7 @@ def _letter_prompts(questions, rows, condition):
         prompts += prompts_for([row], asked, word, questions.examples, *style)
     return prompts
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #27fac856
+# %% ../../nbs/05_unlearning/01_score.ipynb #ffb14604
 def _completion_pairs(questions, rows, condition):
     "Starts and options of one condition that is answered in words."
     asked = check_condition(condition)
@@ -223,7 +223,7 @@ def _statement_pairs(questions, rows, condition):
         pairs += statements(row, entity, questions.chat, questions.bos)
     return pairs
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #16b2d533
+# %% ../../nbs/05_unlearning/01_score.ipynb #c5cd67b1
 _WAYS = dict(  # by the kind of answer: what is asked, and how it is scored
     letter=(_letter_prompts, answer_logprobs),
     words=(_completion_pairs, completion_logprobs),
@@ -237,7 +237,7 @@ def _way(condition):
     return answer if answer in _WAYS else 'words'
 
 
-_MAX_TOKENS = dict(cpu=2048)  # padded tokens a batch; a core is 1.4 times as fast as with 8192
+_MAX_TOKENS = dict(cpu=2048)  # padded tokens a batch; more are slower on a core
 
 
 def _ask_together(model, questions, asked, make, score):
@@ -252,7 +252,7 @@ def _ask_together(model, questions, asked, make, score):
     scores = score(model, inputs, max_tokens).float().view(-1, 4)
     return dict(zip(asked, scores.split(sizes)))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #539905fb
+# %% ../../nbs/05_unlearning/01_score.ipynb #f1ad1487
 def _grid_of(questions, side, scores):
     "The grid of one side."
     rows = getattr(questions, side)
@@ -282,7 +282,7 @@ def answer_grids(
         grids[side] = _grid_of(questions, side, stacked)
     return grids
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #af25da72
+# %% ../../nbs/05_unlearning/01_score.ipynb #acb3aad4
 def guess_grids(
     questions: ScoreQuestions,
 ) -> dict:  # forget, retain: `AnswerGrid`
@@ -326,7 +326,7 @@ def load_grids(
         )
     return grids
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #bf70d5f7
+# %% ../../nbs/05_unlearning/01_score.ipynb #3658c0a5
 _asked = {}  # grids by content key
 
 
@@ -356,7 +356,7 @@ def cached_grids(
         save_grids(_asked[key], file)
     return _asked[key]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b424d035
+# %% ../../nbs/05_unlearning/01_score.ipynb #7fc41058
 def reference_grids(
     model_name: str,  # name of the original for `load_model`
     forget_names,  # question sets to forget: `domains.forget`
@@ -445,7 +445,7 @@ def _retain_rows(original, edited, reference):
     table['retained'] = table.edited / table.original.where(table.original > 0)
     return table
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #b8b1d6f7
+# %% ../../nbs/05_unlearning/01_score.ipynb #8145f6e9
 _COLUMNS = ['side', *Condition._fields, 'n', 'original', 'edited', 'reference']
 _COLUMNS += ['removed', 'retained', 'distance_left', 'error']
 
@@ -465,7 +465,7 @@ def score_table(
         parts.append(pd.concat([asked, part], axis=1))
     return pd.concat(parts, ignore_index=True).reindex(columns=_COLUMNS)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #6c4959ca
+# %% ../../nbs/05_unlearning/01_score.ipynb #df9ebaed
 def _heading_gap(table):
     "Largest difference between own and exchanged heading, None if there is no such pair."
     index = ['side', 'format', 'wording']
@@ -479,7 +479,7 @@ def _number(value):
     "A number for JSON; None for NaN."
     return None if np.isnan(value) else float(value)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #e2bcfc74
+# %% ../../nbs/05_unlearning/01_score.ipynb #71f1cfcd
 def score_summary(
     table: pd.DataFrame,  # from `score_table`
     gate: float = 0.99,  # least share of the original's retain accuracy, in every condition
@@ -500,7 +500,7 @@ def score_summary(
         unscored=[str(Condition(*condition)) for condition in asked],
     )
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d8a4d767
+# %% ../../nbs/05_unlearning/01_score.ipynb #d3e766ca
 def choose_edit(
     candidates,  # (name, setting, grids) each; grids from `answer_grids`
     original: dict,  # from `answer_grids`
@@ -593,7 +593,7 @@ def removed_interval(
     triples = _side_runs(runs, 'forget')
     return tuple(map(float, _bootstrap(triples, _removed_statistic, (n_draws, level, seed))))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c07e4b6c
+# %% ../../nbs/05_unlearning/01_score.ipynb #5bf2b2ae
 def _retained_statistic(triple, original, edited, reference):
     "Retained share of each draw, mean over conditions."
     return (edited / np.where(original > 0, original, np.nan)).mean(1)
@@ -609,7 +609,7 @@ def retained_interval(
     triples = _side_runs(runs, 'retain')
     return tuple(map(float, _bootstrap(triples, _retained_statistic, (n_draws, level, seed))))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #0820e52e
+# %% ../../nbs/05_unlearning/01_score.ipynb #51191488
 def _worse_statistic(triple, original, edited, reference):
     "Reference − edited in each condition, then the mean over conditions."
     difference = reference - edited
