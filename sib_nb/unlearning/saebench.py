@@ -548,7 +548,7 @@ class UnlearningTask:
     exchanged: dict
     config: dict  # model, layer and sizes, as results record them
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #9ec9ca53
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #b0559921
 @patch
 def part_questions(
     self: UnlearningTask,
@@ -570,7 +570,7 @@ def part_questions(
         )
     return subset(questions, keep), base[keep]
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #7d3c0ebb
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #776bb8ce
 def exchange_headings(
     rows,  # questions
     subjects,  # subjects of the other side, from which each heading is drawn
@@ -618,7 +618,7 @@ def _task_residuals(model, rows, layer, batch_size, progress):
         for name, part in tqdm(rows.items(), desc='corpora', disable=not progress)
     }
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #6e1302b7
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #4552bbd9
 def _exchanged_questions(known, prepare):
     "The known questions of both sides under exchanged headings; `prepare` encodes rows."
     subjects = {side: [row['subject'] for row in rows] for side, rows in known.items()}
@@ -830,7 +830,7 @@ def _reaches_floor(questions, floor, config):
     is_validation = in_part(questions.entity, 'validation', config.split_seed)
     return within_reach(questions.answer, floor, np.ones(len(is_validation), bool), is_validation)
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #488276af
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #06510ffc
 def _heldout_right(letters, questions, config):
     "Whether each report question is answered correctly, `(..., n)`, and the entities, `(n,)`."
     held = in_part(questions.entity, 'report', config.split_seed)
