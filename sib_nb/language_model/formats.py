@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['HEADING', 'NEUTRAL_WORDS', 'UNTRAINED_WORDS', 'HEADINGS', 'LAYOUTS', 'TRAINED_LAYOUTS', 'QUESTION_FORMATS',
-           'SENTENCES', 'UNTRAINED_SENTENCES', 'OPEN_QUESTIONS', 'STATEMENTS', 'heading_word', 'Layout', 'Format',
-           'letter_prompt', 'completions', 'statements', 'completion_logprobs', 'truth_scores', 'OptionScores',
-           'prompts_for', 'ask', 'Condition', 'conditions']
+           'SENTENCES', 'UNTRAINED_SENTENCES', 'OPEN_QUESTIONS', 'STATEMENTS', 'ASKED_WORDINGS', 'heading_word',
+           'Layout', 'Format', 'PromptStyle', 'model_style', 'letter_prompt', 'completions', 'statements',
+           'completion_logprobs', 'truth_scores', 'OptionScores', 'prompts_for', 'untrained_wording', 'Condition',
+           'check_condition', 'conditions', 'ask']
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #f0d6c45a
 import random
@@ -21,14 +22,18 @@ from sib_nb.language_model.data import (
     CHAT,
     DOMAINS,
     LETTERS,
+    UNTRAINED,
+    WORDINGS,
     fill_template,
     load_entities,
+    prompt_style,
 )
 from sib_nb.language_model.model import (
     answer_logprobs,
     encode,
     length_batches,
     pad,
+    start_token,
     unembed,
 )
 
@@ -56,7 +61,7 @@ def heading_word(
     if which == 'own':
         return subject.replace('_', ' ')
     if which == 'exchanged':
-        return rng.choice([domain for domain in domains if domain != subject])
+        return rng.choice([domain for domain in domains if domain not in subject])
     if which == 'neutral':
         return rng.choice(NEUTRAL_WORDS)
     if which == 'untrained':
@@ -111,6 +116,25 @@ QUESTION_FORMATS = dict(
     truth=Format(answer='truth', chat=True),
 )
 
+# %% ../../nbs/01_language_model/09_formats.ipynb #e1b7b4fe
+class PromptStyle(NamedTuple):
+    "How a model's prompts are written."
+
+    chat: str  # the chat template as text, with `{}` for the user's turn; '' if there is none
+    bos: str  # what a plain text begins with; '' if the model was trained without such a token
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #a28b887b
+def model_style(
+    model,  # from `load_model`
+) -> PromptStyle:
+    "The style of a model's prompts, from its tokenizer."
+    tokenizer = model.tokenizer
+    chat = prompt_style(tokenizer)
+    if chat in ('chat', 'plain'):
+        chat = CHAT if chat == 'chat' else ''
+    has_bos = start_token(tokenizer) is not None
+    return PromptStyle(chat, tokenizer.bos_token if has_bos else '')
+
 # %% ../../nbs/01_language_model/09_formats.ipynb #447a10ca
 def _with_options(layout, question, choices):
     "A question and its options."
@@ -125,18 +149,18 @@ def letter_prompt(
     asked: Format,
     word: str = '',  # what the heading names; '' for none
     examples=(),  # rows with question, choices and answer
-    chat: str = CHAT,  # the model's chat template as text, with `{}` for the user's turn
-    bos: str = '<bos>',  # what a plain text begins with; '' for models without it
+    chat: str = CHAT,  # see `PromptStyle`
+    bos: str = '<bos>',  # see `PromptStyle`
 ) -> str:  # ends where the letter belongs
-    "A multiple-choice prompt in any format."
+    "A multiple-choice prompt in any format; plain if `chat` is ''."
     layout = LAYOUTS[asked.layout]
     text = HEADING.format(word) if word else ''
     for example in examples:
         text += _with_options(layout, example['question'], example['choices'])
         text += f'\n{layout.answer} {LETTERS[example["answer"]]}\n\n'
     text += _with_options(layout, row['question'], row['choices'])
-    if asked.chat:
-        return chat.format(text) + f'{layout.answer} ('
+    if asked.chat and chat:
+        return chat.replace('{}', text) + f'{layout.answer} ('
     return f'{bos}{text}\n{layout.answer}'
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #eb5670f1
@@ -161,33 +185,46 @@ STATEMENTS = dict(
     definition='{{}} means {d}.',
 )
 
+# %% ../../nbs/01_language_model/09_formats.ipynb #89f14fb7
+def _in_turn(text, chat, bos):
+    "A text in the user's turn, or with a request for an answer in the plain prompt."
+    return chat.replace('{}', text) if chat else f'{bos}{text}\nAnswer:'
+
 # %% ../../nbs/01_language_model/09_formats.ipynb #e3be7247
 def completions(
     row: dict,  # question, choices, kind and the entity's name
     entity: dict,  # name, kind, definition
     asked: Format,  # 'sentence' or 'open'
-    chat: str = CHAT,
-    bos: str = '<bos>',
+    chat: str = CHAT,  # see `PromptStyle`
+    bos: str = '<bos>',  # see `PromptStyle`
 ) -> tuple:  # the text before the option; the four options as they continue it
     "What is completed, and by what."
+    spaced = [' ' + choice for choice in row['choices']]
     if asked.answer == 'open':
         question = row['question']
         if row['kind'] in OPEN_QUESTIONS:
             question = fill_template(OPEN_QUESTIONS[row['kind']], entity)
-        return chat.format(question), list(row['choices'])
+        if chat:
+            return _in_turn(question, chat, bos), list(row['choices'])
+        return _in_turn(f'Question: {question}', chat, bos), spaced
     templates = SENTENCES if asked.trained else UNTRAINED_SENTENCES
-    start = bos + fill_template(templates[row['kind']], entity)
-    return start, [' ' + choice for choice in row['choices']]
+    return bos + fill_template(templates[row['kind']], entity), spaced
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #0bb40a54
 def statements(
     row: dict,  # choices and kind
     entity: dict,  # name, kind, definition
-    chat: str = CHAT,
-) -> list:  # four prompts, to be answered by true or false
+    chat: str = CHAT,  # see `PromptStyle`
+    bos: str = '<bos>',  # see `PromptStyle`
+) -> list:  # (prompt, words for true and false) of the four options
     "The statements that the four options make."
     template = fill_template(STATEMENTS[row['kind']], entity)
-    return [chat.format('True or false: ' + template.format(c)) for c in row['choices']]
+    answers = ['true', 'false'] if chat else [' true', ' false']
+    pairs = []
+    for choice in row['choices']:
+        text = 'True or false: ' + template.format(choice)
+        pairs.append((_in_turn(text, chat, bos), answers))
+    return pairs
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #d60d58ee
 def _encoded(tokenizer, start, options):
@@ -229,11 +266,10 @@ def completion_logprobs(
 @torch.no_grad()
 def truth_scores(
     model,  # from `load_model`, or one with an edit
-    prompts,  # from `statements`
+    pairs,  # from `statements`
     max_tokens: int = 8192,  # padded tokens a batch
-) -> torch.Tensor:  # (prompts,)
+) -> torch.Tensor:  # (pairs,)
     "Log-odds of *true* against *false*."
-    pairs = [(prompt, ['true', 'false']) for prompt in prompts]
     scores = completion_logprobs(model, pairs, max_tokens)
     return scores[:, 0] - scores[:, 1]
 
@@ -256,73 +292,62 @@ class OptionScores(NamedTuple):
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #0e4863d8
 def _draw_examples(row, pool, n, rng):
-    "Solved questions about other entities."
-    chosen = []
-    while len(chosen) < n:
-        example = rng.choice(pool)
-        if example['question'] != row['question'] and example['entity'] != row['entity']:
-            chosen.append(example)
-    return chosen
+    "Solved questions with another text and about another entity."
+    if not n:
+        return []
+    others = []
+    for example in pool:
+        is_same = row.get('entity') is not None and example.get('entity') == row['entity']
+        if not is_same and example['question'] != row['question']:
+            others.append(example)
+    if len(others) < n:
+        raise SIBError(f'{n} examples are needed; pass more rows of other entities as examples')
+    return rng.sample(others, n)
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #7990f911
 def prompts_for(
-    rows,  # dicts with question, choices, answer, subject, kind, entity
+    rows,  # dicts with question, choices, answer, subject
     asked: Format,  # with letters
     heading: str = 'own',  # one of `HEADINGS`, or a word
     examples=(),  # rows from which solved examples are drawn
-    chat: str = CHAT,  # the model's chat template as text
-    bos: str = '<bos>',  # what a plain text begins with
+    chat: str = CHAT,  # see `PromptStyle`
+    bos: str = '<bos>',  # see `PromptStyle`
     seed: int = 0,  # of headings and examples
 ) -> list:
-    "One prompt a question."
+    "One prompt a question. Errors: `SIBError` for too few examples."
+    pool = list(examples)
     prompts = []
     for row in rows:
         rng = random.Random(f'{seed} {row["question"]}')
         word = heading_word(heading, row['subject'], rng)
-        solved = _draw_examples(row, examples, asked.n_examples, rng)
+        solved = _draw_examples(row, pool, asked.n_examples, rng)
         prompts.append(letter_prompt(row, asked, word, solved, chat, bos))
     return prompts
 
-# %% ../../nbs/01_language_model/09_formats.ipynb #7472a362
-def ask(
-    model,  # from `load_model`, or one with an edit
-    rows,  # dicts with question, choices, answer, subject, kind, entity
-    format: str = 'chat',  # key of `QUESTION_FORMATS`
-    heading: str = 'own',  # one of `HEADINGS`, or a word; letters only
-    examples=(),  # rows from which solved examples are drawn
-    entities=None,  # {(domain, name): entity}; None: those of the embedded benchmark
-    chat: str = CHAT,  # the model's chat template as text
-    bos: str = '<bos>',  # what a plain text begins with
-    seed: int = 0,  # of headings and examples
-) -> OptionScores:
-    "Ask every question once. Errors: `SIBError` for an unknown format or missing examples."
-    if format not in QUESTION_FORMATS:
-        raise SIBError(f'format {format!r} is unknown; choose one of {", ".join(QUESTION_FORMATS)}')
-    asked = QUESTION_FORMATS[format]
-    rows = list(rows)
-    answer = torch.tensor([row['answer'] for row in rows])
-    if asked.n_examples and len(examples) <= asked.n_examples:
-        raise SIBError(f'format {format!r} needs examples; pass rows of other entities')
-    if asked.answer == 'letter':
-        prompts = prompts_for(rows, asked, heading, examples, chat, bos, seed)
-        return OptionScores(answer_logprobs(model, prompts), answer)
+# %% ../../nbs/01_language_model/09_formats.ipynb #2a692e71
+ASKED_WORDINGS = ('trained', 'untrained')
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #dab024c1
+def untrained_wording(
+    row: dict,  # question and kind
+    entity: dict,  # name, kind, definition
+) -> dict:  # a changed copy
+    "The question in the wording that no training data uses."
+    template = WORDINGS[row['kind']][UNTRAINED]
+    return dict(row, question=fill_template(template, entity), wording=UNTRAINED)
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #2646a6a3
+def _entities_of(rows, entities):
+    "The entity of each row. `SIBError` for rows that have none."
     if entities is None:
         entities = {(e['domain'], e['name']): e for e in load_entities()}
-    about = [entities[row['subject'], row['entity']] for row in rows]
-    return OptionScores(_scores_in_words(model, rows, about, asked, chat, bos), answer)
-
-# %% ../../nbs/01_language_model/09_formats.ipynb #53554e5f
-def _scores_in_words(model, rows, about, asked, chat, bos):
-    "Scores of the options in the formats without letters."
-    if asked.answer == 'truth':
-        prompts = []
-        for row, entity in zip(rows, about):
-            prompts += statements(row, entity, chat)
-        return truth_scores(model, prompts).view(-1, 4)
-    pairs = []
-    for row, entity in zip(rows, about):
-        pairs.append(completions(row, entity, asked, chat, bos))
-    return completion_logprobs(model, pairs)
+    keys = [(row['subject'], row.get('entity')) for row in rows]
+    for key, row in zip(keys, rows):
+        if key not in entities or row.get('kind') not in WORDINGS:
+            text = row['question'][:40]
+            remedy = 'ask it with letters and in its own wording'
+            raise SIBError(f'the entity of question {text!r} is not known; {remedy}')
+    return [entities[key] for key in keys]
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #1d3c053a
 class Condition(NamedTuple):
@@ -330,17 +355,86 @@ class Condition(NamedTuple):
 
     format: str  # key of `QUESTION_FORMATS`
     heading: str = 'none'  # one of `HEADINGS`, or a word
+    wording: str = 'trained'  # the row's own; or 'untrained', see `untrained_wording`
 
     def __str__(self):
-        return self.format if self.heading == 'none' else f'{self.format}, {self.heading}'
+        parts = [self.format]
+        if self.heading != 'none':
+            parts.append(self.heading)
+        if self.wording != 'trained':
+            parts.append(f'{self.wording} wording')
+        return ', '.join(parts)
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #4bf3f031
+def check_condition(
+    condition: Condition,
+) -> Format:  # the condition's format
+    "Errors: `SIBError` for an unknown format or wording, or a wording without letters."
+    name, _, wording = condition
+    if name not in QUESTION_FORMATS:
+        raise SIBError(f'format {name!r} is unknown; choose one of {", ".join(QUESTION_FORMATS)}')
+    if wording not in ASKED_WORDINGS:
+        raise SIBError(f"wording {wording!r} is unknown; choose 'trained' or 'untrained'")
+    asked = QUESTION_FORMATS[name]
+    if wording != 'trained' and asked.answer != 'letter':
+        raise SIBError(f'format {name!r} has no untrained wording; ask it in the trained one')
+    return asked
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #d5efcd3f
-def conditions() -> list:  # of `Condition`
-    "Every format; chat and plain under every kind of heading."
+def conditions(
+    letters_only: bool = False,  # without those that need to know the entities
+) -> list:  # of `Condition`
+    "The conditions of a score."
     all_of_them = []
     for name, asked in QUESTION_FORMATS.items():
-        headings = ('none',)
         if asked.answer == 'letter':
             headings = HEADINGS if name in ('chat', 'plain') else ('own', 'exchanged')
-        all_of_them += [Condition(name, heading) for heading in headings]
+            all_of_them += [Condition(name, heading) for heading in headings]
+        elif not letters_only:
+            all_of_them.append(Condition(name))
+    if not letters_only:
+        all_of_them += [Condition('chat', which, 'untrained') for which in ('own', 'exchanged')]
     return all_of_them
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #7472a362
+def ask(
+    model,  # from `load_model`, or one with an edit
+    rows,  # dicts with question, choices, answer, subject; kind and entity where needed
+    format: str = 'chat',  # see `Condition`
+    heading: str = 'own',  # see `Condition`; letters only
+    wording: str = 'trained',  # see `Condition`
+    examples=(),  # rows from which solved examples are drawn
+    entities=None,  # {(domain, name): entity}; None: those of the embedded benchmark
+    chat: str | None = None,  # see `PromptStyle`; None: that of `model_style`
+    bos: str | None = None,  # see `PromptStyle`; None: that of `model_style`
+    seed: int = 0,  # of headings and examples
+) -> OptionScores:
+    """Ask every question once. Errors: `SIBError` for an unknown condition, missing examples,
+    or rows whose entities are not known."""
+    asked = check_condition(Condition(format, heading, wording))
+    own = model_style(model)
+    chat = own.chat if chat is None else chat
+    bos = own.bos if bos is None else bos
+    rows = list(rows)
+    answer = torch.tensor([row['answer'] for row in rows])
+    if asked.answer != 'letter' or wording == 'untrained':
+        about = _entities_of(rows, entities)
+    if asked.answer != 'letter':
+        return OptionScores(_scores_in_words(model, rows, about, asked, chat, bos), answer)
+    if wording == 'untrained':
+        rows = [untrained_wording(row, entity) for row, entity in zip(rows, about)]
+    prompts = prompts_for(rows, asked, heading, examples, chat, bos, seed)
+    return OptionScores(answer_logprobs(model, prompts), answer)
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #53554e5f
+def _scores_in_words(model, rows, about, asked, chat, bos):
+    "Scores of the options in the formats without letters."
+    pairs = []
+    for row, entity in zip(rows, about):
+        if asked.answer == 'truth':
+            pairs += statements(row, entity, chat, bos)
+        else:
+            pairs.append(completions(row, entity, asked, chat, bos))
+    if asked.answer == 'truth':
+        return truth_scores(model, pairs).view(-1, 4)
+    return completion_logprobs(model, pairs)
