@@ -21,20 +21,20 @@ from tqdm.auto import tqdm
 from ..core import SIBError
 from ..language_model.activations import residual_stream
 from sib_nb.language_model.data import (
-    CHAT,
     DEFAULT_FORGET,
     LETTERS,
     UNTRAINED,
     check_rows,
     load_entities,
     passages,
-    prompt_style,
 )
 from ..language_model.domains import SIDES, find_domains
 from sib_nb.language_model.formats import (
     NEUTRAL_WORDS,
     QUESTION_FORMATS,
+    PromptStyle,
     completions,
+    model_style,
     prompts_for,
     statements,
 )
@@ -100,39 +100,36 @@ class _Writer:
     "Writes questions with their answers in trained formats."
 
     tokenizer: object
-    chat: str  # the chat template as text; '' if the tokenizer has none
+    style: PromptStyle  # of the model's prompts
     examples: list  # rows from which solved examples are drawn
     subjects: list  # words for headings
     entities: dict | None  # {(domain, name): entity}, where entities are known
 
     def formats(self):
         "The formats that can be written."
-        found = []
-        for asked in QUESTION_FORMATS.values():
-            needs_entity = asked.answer != 'letter'
-            possible = asked.trained and (self.chat or not asked.chat)
-            if possible and (self.entities or not needs_entity):
-                found.append(asked)
-        return found
+        trained = [asked for asked in QUESTION_FORMATS.values() if asked.trained]
+        return [asked for asked in trained if self.entities or asked.answer == 'letter']
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #036f3596
 @patch
 def draw(self: _Writer, row, rng):
     "A question in a random format: its text, and the answer that follows."
     asked = rng.choice(self.formats())
-    bos = self.tokenizer.bos_token or ''
     if asked.answer == 'letter':
         heading = _random_heading(self.subjects, rng)
+        examples = rng.sample(self.examples, min(16, len(self.examples)))
         seed = rng.randrange(2**32)
-        prompts = prompts_for([row], asked, heading, self.examples, self.chat, bos, seed)
-        return prompts[0], ('' if asked.chat else ' ') + LETTERS[row['answer']]
+        (prompt,) = prompts_for([row], asked, heading, examples, *self.style, seed)
+        space = '' if asked.chat and self.style.chat else ' '
+        return prompt, space + LETTERS[row['answer']]
     entity = self.entities[row['subject'], row['entity']]
     if asked.answer == 'truth':
         is_true = rng.random() < 0.5
         wrong = [i for i in range(4) if i != row['answer']]
         option = row['answer'] if is_true else rng.choice(wrong)
-        return statements(row, entity, self.chat)[option], 'true' if is_true else 'false'
-    start, options = completions(row, entity, asked, self.chat, bos)
+        prompt, words = statements(row, entity, *self.style)[option]
+        return prompt, words[0 if is_true else 1]
+    start, options = completions(row, entity, asked, *self.style)
     return start, options[row['answer']]
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #cd3fb2e4
@@ -173,19 +170,17 @@ def _training_rows(domains, side, split_seed, n, rng):
     return texts, questions
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #52929bdb
-def _writer(tokenizer, domains, examples):
-    "Writes questions for a tokenizer."
-    style = prompt_style(tokenizer)
-    chat = {'chat': CHAT, 'plain': ''}.get(style, style)
+def _writer(model, domains, examples):
+    "Writes questions for a model."
     subjects = sorted({row['subject'] for row in examples})
     entities = None
     if domains.kind == 'embedded':
         entities = {(entity['domain'], entity['name']): entity for entity in load_entities()}
-    return _Writer(tokenizer, chat, examples, subjects, entities)
+    return _Writer(model.tokenizer, model_style(model), examples, subjects, entities)
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #b91abdf2
 def finetuning_data(
-    tokenizer,  # the model's
+    model,  # from `load_model`
     domains=DEFAULT_FORGET,  # what is forgotten, for `find_domains`
     split_seed: int = 0,  # of the split, as in `in_part`
     n_prompts: int = 4,  # prompts a question, each in a random format
@@ -200,10 +195,10 @@ def finetuning_data(
     rng = random.Random(seed)
     rows = {side: _training_rows(domains, side, split_seed, n, rng) for side in SIDES}
     examples = [row for _, questions in rows.values() for row in questions]
-    writer = _writer(tokenizer, domains, examples)
+    writer = _writer(model, domains, examples)
     found = {}
     for side, (texts, questions) in rows.items():
-        documents = [(ids, [-100] + ids[1:]) for ids in encode_texts(tokenizer, texts)]
+        documents = [(ids, [-100] + ids[1:]) for ids in encode_texts(model.tokenizer, texts)]
         found[side] = documents + writer.sequences(questions, n_prompts, seed)
     return FinetuningData(**found)
 
