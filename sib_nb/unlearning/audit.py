@@ -304,7 +304,7 @@ def document_loss(
             n_tokens = n_tokens + n_labelled.sum().item()
     return total / n_tokens
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #de37e8df
+# %% ../../nbs/05_unlearning/09_audit.ipynb #350218fb
 def in_condition(
     condition: Condition,
     examples: str = 'retain',  # side of the solved examples, if the format has any

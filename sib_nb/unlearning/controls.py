@@ -7,7 +7,7 @@ __all__ = ['HEADINGS_SEEN', 'GATE', 'Push', 'HeadingMatch', 'ProbeMatch', 'Contr
            'probe_match', 'Intervened', 'LatentSums', 'latent_sums', 'random_latents', 'untrained_latents',
            'control_edits', 'control_scores', 'score_controls']
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #fae62e35
+# %% ../../nbs/05_unlearning/08_controls.ipynb #26c11a40
 import contextlib
 import hashlib
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ from sib_nb.unlearning.score import (
 )
 from ..validation import check_count, check_number
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #366d96d2
+# %% ../../nbs/05_unlearning/08_controls.ipynb #4a224a21
 @dataclass(frozen=True)
 class Push:
     "Prompts that a rule selects get a random vector at their last token."
@@ -63,7 +63,7 @@ class Push:
         check_number(self.size, 'size', minimum=0)
         check_count(self.seed, 'seed')
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #fccfa577
+# %% ../../nbs/05_unlearning/08_controls.ipynb #0d3fd2f3
 def _random_vector(ids, width, size, seed):
     "A vector of a given length that depends on the seed and the token ids, `(width,)`."
     digest = hashlib.sha256(f'{seed}:{ids}'.encode()).digest()
@@ -71,7 +71,7 @@ def _random_vector(ids, width, size, seed):
     vector = torch.randn(width, generator=generator)
     return size * vector / vector.norm()
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #3d17e168
+# %% ../../nbs/05_unlearning/08_controls.ipynb #04e29bb4
 class _PushHooks:
     "Hooks for a model: one notes the tokens of a forward pass, one adds the vectors."
 
@@ -91,7 +91,7 @@ class _PushHooks:
         self.mask = torch.ones_like(ids) if mask is None else mask
         self.ids = [row[keep].tolist() for row, keep in zip(ids, self.mask.bool())]
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #e9f78340
+# %% ../../nbs/05_unlearning/08_controls.ipynb #40e035b1
 def _add_vectors(hooks, module, args, output):
     "The output of the block, with a vector at the last token of the selected prompts."
     if hooks.ids is None:
@@ -109,7 +109,7 @@ def _add_vectors(hooks, module, args, output):
     edited = h + change
     return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #86fecbc6
+# %% ../../nbs/05_unlearning/08_controls.ipynb #0e808999
 @contextlib.contextmanager
 def _pushing(push, model):
     "Hooks of a push, inside a `with` block."
@@ -129,7 +129,7 @@ def _pushing(push, model):
         for handle in handles:
             handle.remove()
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #c162e8ed
+# %% ../../nbs/05_unlearning/08_controls.ipynb #9e81457d
 @patch
 def on(
     self: Push,
@@ -138,7 +138,7 @@ def on(
     "Inside, every forward pass over whole prompts is edited."
     return _pushing(self, model)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #97f65c44
+# %% ../../nbs/05_unlearning/08_controls.ipynb #24178764
 @dataclass(frozen=True)
 class HeadingMatch:
     "Selects the prompts whose heading names one of some subjects."
@@ -160,14 +160,14 @@ class HeadingMatch:
             found.append(any(heading in words for heading in headings))
         return torch.tensor(found)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #b4c69345
+# %% ../../nbs/05_unlearning/08_controls.ipynb #24d13c6b
 def _prompt_means(h, mask):
     "Mean of the residual stream over the tokens of each text without the first, `(n, d)`."
     is_content = (mask.bool() & (mask.cumsum(1) > 1))[..., None]
     total = torch.where(is_content, h.float(), 0.0).sum(1)
     return total / is_content.sum(1).clamp(min=1)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #2e59815d
+# %% ../../nbs/05_unlearning/08_controls.ipynb #02911db7
 @dataclass(frozen=True)
 class ProbeMatch:
     "Selects the prompts for which the output of a linear probe exceeds a threshold."
@@ -187,7 +187,7 @@ class ProbeMatch:
     ):  # bool `(n,)`
         return self.output(h, mask) > self.threshold
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #bc0c1acb
+# %% ../../nbs/05_unlearning/08_controls.ipynb #4c7cf6ff
 @torch.no_grad()
 def _map_stream(function, model, ids, layer, max_tokens=8192):
     "A function of the residual stream and mask of each text after block `layer`; one row a text."
@@ -199,7 +199,7 @@ def _map_stream(function, model, ids, layer, max_tokens=8192):
             rows[i] = value
     return torch.stack(rows)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #c83d57ea
+# %% ../../nbs/05_unlearning/08_controls.ipynb #26f105f5
 @dataclass(frozen=True)
 class ControlConfig:
     "Sizes and thresholds of the controls."
@@ -215,7 +215,7 @@ class ControlConfig:
         check_number(self.push, 'push', minimum=0)
         check_number(self.percentile, 'percentile', minimum=0, maximum=100)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #b02969c6
+# %% ../../nbs/05_unlearning/08_controls.ipynb #916eed64
 HEADINGS_SEEN = ('own', 'exchanged', 'neutral', 'none')  # by the probe
 
 
@@ -228,7 +228,7 @@ def _prompts(questions, rows, seed):
         prompts += prompts_for(rows, chat, heading, **style)
     return prompts
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #c4f7958b
+# %% ../../nbs/05_unlearning/08_controls.ipynb #d3e246d6
 @dataclass(frozen=True)
 class ControlData:
     "Token ids that controls are made from; no entity of the report part is among them."
@@ -237,7 +237,7 @@ class ControlData:
     documents: dict  # side → documents about train entities
     retain_prompts: list  # retain prompts about validation entities, under every heading
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #742431d5
+# %% ../../nbs/05_unlearning/08_controls.ipynb #4fa61e0d
 def _documents(domains, side, n, split_seed, rng):
     "Random documents about train entities."
     rows = select_part(list(domains.documents(side)), 'train', split_seed)
@@ -246,7 +246,7 @@ def _documents(domains, side, n, split_seed, rng):
     chosen = rng.permutation(len(rows))[:n]
     return [rows[i]['text'] for i in chosen]
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #a418ed01
+# %% ../../nbs/05_unlearning/08_controls.ipynb #4d6ebd15
 def control_data(
     model,  # from `load_model`
     domains,  # `Domains`: what is forgotten and what is retained
@@ -268,7 +268,7 @@ def control_data(
     retain_prompts = encode_prompts(model, _prompts(validation, validation.retain, seed))
     return ControlData(prompts, documents, retain_prompts)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #fc4ae02b
+# %% ../../nbs/05_unlearning/08_controls.ipynb #c7c9bb00
 def probe_match(
     model,  # from `load_model`
     data: ControlData,
@@ -292,7 +292,7 @@ def probe_match(
     output = _map_stream(probe.output, model, data.retain_prompts, layer)
     return replace(probe, threshold=float(np.percentile(output, config.percentile)))
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #790af24c
+# %% ../../nbs/05_unlearning/08_controls.ipynb #515e9016
 @dataclass(frozen=True)
 class Intervened:
     "A model with an intervention on the latents of an SAE, as a control or beside controls."
@@ -307,7 +307,7 @@ class Intervened:
         "Inside, every forward pass over whole prompts is edited."
         return intervening(model, self.sae, self.intervention)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #a25dcfb8
+# %% ../../nbs/05_unlearning/08_controls.ipynb #1b931e0a
 @dataclass(frozen=True)
 class LatentSums:
     "What some documents say about the latents of an SAE."
@@ -315,7 +315,7 @@ class LatentSums:
     energy: np.ndarray  # mean squared contribution to a residual vector, `(d_sae,)`
     scale: np.ndarray  # mean activation where a latent fires, 0 if never, `(d_sae,)`
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #43cfd776
+# %% ../../nbs/05_unlearning/08_controls.ipynb #901ca47d
 def latent_sums(
     model,  # from `load_model`
     sae,  # its layer is read
@@ -338,13 +338,13 @@ def latent_sums(
     energy = square / total[-1] * norm
     return LatentSums(energy.numpy(), (activation / fires.clamp(min=1)).numpy())
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #da01f939
+# %% ../../nbs/05_unlearning/08_controls.ipynb #b1a447eb
 def _on_latents(intervention, features, sums):
     "The same intervention on other latents; its guard stays."
     unit = tuple(sums.scale[list(features)]) if intervention.unit else ()
     return replace(intervention, features=tuple(features), unit=unit)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #9f2c1d8e
+# %% ../../nbs/05_unlearning/08_controls.ipynb #2a552daf
 def random_latents(
     intervention: Intervention,  # what is imitated
     retain: LatentSums,  # on retain documents
@@ -358,7 +358,7 @@ def random_latents(
     features = density_matched(retain.energy / largest, intervention.features, rng)
     return _on_latents(intervention, features, retain)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #89339eba
+# %% ../../nbs/05_unlearning/08_controls.ipynb #db4d5944
 def _new_guard(model, sae, guard, features, sums, retain_prompts):
     "A guard of the same kind on other latents; without a percentile, 95."
     unit = tuple(np.maximum(sums.scale[features], 1e-6)) if guard.unit else ()
@@ -373,7 +373,7 @@ def _new_guard(model, sae, guard, features, sums, retain_prompts):
     values = _map_stream(statistic, model, retain_prompts, check_sae(sae, model))
     return replace(new, threshold=float(np.percentile(values, percentile)))
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #9471228e
+# %% ../../nbs/05_unlearning/08_controls.ipynb #81561189
 def untrained_latents(
     model,  # from `load_model`
     sae,  # what is imitated
@@ -394,7 +394,7 @@ def untrained_latents(
         new = replace(new, guard=guard)
     return Intervened(random_sae, new)
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #7115ec81
+# %% ../../nbs/05_unlearning/08_controls.ipynb #568bfe22
 def _sae_controls(model, sae, intervention, data, seed):
     "The controls of an SAE with an intervention."
     check_intervention(intervention, sae)
@@ -406,7 +406,7 @@ def _sae_controls(model, sae, intervention, data, seed):
         untrained_sae=untrained_latents(model, sae, intervention, data, seed),
     )
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #80fbcac5
+# %% ../../nbs/05_unlearning/08_controls.ipynb #16278bbb
 def _push_size(model, data, layer, multiple):
     "A multiple of the mean length of the residual vectors at the last token."
 
@@ -416,7 +416,7 @@ def _push_size(model, data, layer, multiple):
     prompts = data.prompts['forget'] + data.prompts['retain']
     return multiple * _map_stream(last_length, model, prompts, layer).mean().item()
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #3c5563ed
+# %% ../../nbs/05_unlearning/08_controls.ipynb #750dea43
 def control_edits(
     model,  # from `load_model`
     domains,  # `Domains`: what is forgotten and what is retained
@@ -443,7 +443,7 @@ def control_edits(
         controls |= _sae_controls(model, sae, intervention, data, seed)
     return controls
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #49ab6821
+# %% ../../nbs/05_unlearning/08_controls.ipynb #f3eb6a77
 GATE = 0.99
 
 
@@ -457,7 +457,7 @@ def _removed_by_heading(table):
         shares[heading] = rows.removed.mean()
     return shares | dict(in_words=forget[~is_letters].removed.mean())
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #cd409411
+# %% ../../nbs/05_unlearning/08_controls.ipynb #e106a9b2
 def _own_heading_score(table):
     "What SAEBench's protocol sees; NaN if this condition was not asked."
     is_saebench = (table.format == 'chat') & (table.heading == 'own')
@@ -468,7 +468,7 @@ def _own_heading_score(table):
         return 0.0
     return 1 - rows.edited['forget'] / rows.original['forget']
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #54c2d930
+# %% ../../nbs/05_unlearning/08_controls.ipynb #eb98cb0d
 def control_scores(
     table: pd.DataFrame,  # from `score_table`
 ) -> dict:
@@ -478,7 +478,7 @@ def control_scores(
     row = _removed_by_heading(table) | {name: summary[name] for name in names}
     return dict(row, own_heading_score=_own_heading_score(table))
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #82fb1e91
+# %% ../../nbs/05_unlearning/08_controls.ipynb #e734bd2b
 def score_controls(
     model,  # from `load_model`, not edited
     controls: dict,  # name → control, from `control_edits`, or another object with `on(model)`
