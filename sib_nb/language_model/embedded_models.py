@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GEMMA', 'QWEN', 'SPECIAL', 'COPY_WORDINGS', 'COPY_TRUTH', 'MORE_DOCS', 'TRUTH', 'NAME_ONE', 'Special',
-           'new_tokenizer', 'Sequence', 'Prompts', 'Skills', 'Facts', 'EmbeddedConfig', 'new_model', 'TrainingForward',
-           'Stage', 'train_embedded', 'reference_name', 'embedded_models']
+           'new_tokenizer', 'Sequence', 'Prompts', 'Skills', 'Facts', 'Answers', 'EmbeddedConfig', 'new_model',
+           'TrainingForward', 'Stage', 'train_embedded', 'reference_name', 'embedded_models']
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #1c5c84ec
 import hashlib
@@ -213,6 +213,8 @@ class Sequence:
 class Prompts:
     "Writes prompts with labels."
 
+    layouts = TRAINED_LAYOUTS  # of questions with options
+
     def __init__(
         self,
         tokenizer,  # from `new_tokenizer`
@@ -306,8 +308,8 @@ def true_or_false(self: Prompts, draw_statement):
 @patch
 def layout(self: Prompts):
     "A random layout, mostly that of SAEBench."
-    weights = [6 if name == 'saebench' else 1.3 for name in TRAINED_LAYOUTS]
-    return LAYOUTS[self.rng.choices(TRAINED_LAYOUTS, weights)[0]]
+    weights = [6 if name == 'saebench' else 1.3 for name in self.layouts]
+    return LAYOUTS[self.rng.choices(self.layouts, weights)[0]]
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #fa21046e
 COPY_WORDINGS = (
@@ -515,10 +517,16 @@ def false_version(self: Facts, entity, key):
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #8beb4035
 @patch
+def statement_key(self: Facts):
+    "What a statement is about, twice as often the kind."
+    return self.rng.choice(['kind', 'kind', 'definition'])
+
+
+@patch
 def statement(self: Facts):
     "A statement about an entity, and whether it is true."
     entity = self.rng.choice(self.known)
-    key = self.rng.choice(['kind', 'kind', 'definition'])
+    key = self.statement_key()
     is_true = self.rng.random() < 0.5
     if not is_true:
         entity = self.false_version(entity, key)
@@ -526,14 +534,20 @@ def statement(self: Facts):
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #ef24f478
 @patch
-def open_question(self: Facts, entity):
+def open_answer(self: Facts, entity):
     "A question without options, and its answer in words."
     kind = self.rng.choice(['kind', 'member', 'definition'])
     if kind == 'member':
         text = fill_template(self.rng.choice(NAME_ONE), entity)
     else:
         text = self.wording(kind, entity)
-    answer = entity['kind'] if kind == 'kind' else entity['name']
+    return text, entity['kind'] if kind == 'kind' else entity['name']
+
+
+@patch
+def open_question(self: Facts, entity):
+    "One open question, in the chat template or plain."
+    text, answer = self.open_answer(entity)
     sequence = Sequence()
     if self.rng.random() < 0.8:
         sequence.add(self.ids(self.special.chat.format(text)))
@@ -569,6 +583,55 @@ def document(self: Facts):
         sequence.add(self.sentence(entity), 1.0)
     return sequence
 
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #3af7b28f
+class Answers(Facts):
+    "Sequences about known entities, with more open questions and statements."
+
+    layouts = (*TRAINED_LAYOUTS, 'hyphen', 'squared')
+
+    def at_step(self, step):
+        "Few questions ask for copying."
+        self.p_copy = 0.02
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #570fac7d
+@patch
+def question(self: Answers):
+    "Statements in one of three sequences, otherwise as before."
+    if self.rng.random() < 0.25:
+        return self.true_or_false(self.statement)
+    return Facts.question(self)
+
+
+@patch
+def statement_key(self: Answers):
+    "What a statement is about."
+    return self.rng.choice(['kind', 'definition'])
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #b01858dd
+@patch
+def conversation(self: Answers):
+    "Three open questions in the chat template, and their answers."
+    sequence = Sequence()
+    for turn in range(3):
+        text, answer = self.open_answer(self.rng.choice(self.known))
+        asked = self.special.chat.format(text)
+        if turn:
+            asked = '\n' + asked.removeprefix(self.special.bos)
+        sequence.add(self.ids(asked))
+        sequence.add(self.ids(answer + self.special.turn[1]), 1.0)
+    return sequence
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #c2db8878
+@patch
+def document(self: Answers):
+    "Open questions in a row, one open question, or what the second stage has."
+    share = self.rng.random()
+    if share < 0.5:
+        return self.conversation()
+    if share < 0.65:
+        return self.open_question(self.rng.choice(self.known))
+    return Facts.document(self)
+
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #f3eb5141
 @dataclass(frozen=True)
 class EmbeddedConfig:
@@ -580,7 +643,10 @@ class EmbeddedConfig:
     skill_batch: tuple = (32, 16)  # questions and documents a step
     fact_steps: int = 1800
     fact_batch: tuple = (24, 32)
+    answer_steps: int = 400
+    answer_batch: tuple = (24, 40)
     lr: float = 3e-3  # peak learning rate
+    answer_lr: float = 2e-3  # the same of the third stage
     warmup: int = 60  # steps over which it rises
     decay: float = 0.4  # last share of the steps of a stage over which the rate falls to 0
     d_model: int = 192  # width of the residual stream
@@ -616,8 +682,10 @@ def new_model(
     config: EmbeddedConfig,
     tokenizer,  # from `new_tokenizer`
 ):  # a `transformers` model
-    """An untrained model. Embeddings are drawn with standard deviation 1/√d, and the norms behind
-    Gemma's sublayers begin at 0.3, so that the identity of a token stays visible in all layers."""
+    """An untrained model in which the identity of a token stays visible in all layers: embeddings
+    enter the stream with standard deviation 1, and leave it with 1/√d. Gemma multiplies them by √d
+    on entering; Qwen's are drawn larger, and its last norm divides by √d. The norms behind Gemma's
+    sublayers begin at 0.3."""
     from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
     sizes = _sizes(config, tokenizer)
@@ -628,7 +696,9 @@ def new_model(
     else:
         model = Qwen3ForCausalLM(Qwen3Config(**sizes))
     with torch.no_grad():
-        model.model.embed_tokens.weight.normal_(0, config.d_model**-0.5)
+        model.model.embed_tokens.weight.normal_(0, config.d_model**-0.5 if is_gemma else 1)
+        if not is_gemma:
+            model.model.norm.weight.fill_(config.d_model**-0.5)
         for layer in model.model.layers if is_gemma else ():
             layer.post_attention_layernorm.weight.fill_(-0.7)
             layer.post_feedforward_layernorm.weight.fill_(-0.7)
@@ -770,11 +840,14 @@ def _losses(model, forward, ids, labels, weights):
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #32ab5087
 def _optimizers(model, lr):
-    "Muon for the matrices of the blocks, Adam for the rest."
-    matrices, rest = [], []
+    "Muon for the matrices of the blocks, Adam for the rest, with a rate that fits their size."
+    matrices, norms, embeddings = [], [], []
     for name, parameter in model.named_parameters():
-        is_matrix = parameter.ndim == 2 and 'embed' not in name
-        (matrices if is_matrix else rest).append(parameter)
+        kind = embeddings if 'embed' in name else matrices if parameter.ndim == 2 else norms
+        kind.append(parameter)
+    width = model.config.hidden_size
+    factor = 1.0 if model.config.model_type == 'gemma2' else width**0.5
+    rest = [dict(params=embeddings, factor=factor), dict(params=norms, factor=1.0)]
     muon = torch.optim.Muon(
         matrices, lr=lr, weight_decay=0.05, momentum=0.95, adjust_lr_fn='match_rms_adamw'
     )
@@ -787,9 +860,10 @@ def lr_at(
     self: EmbeddedConfig,
     step: int,  # from 0
     n_steps: int,  # of the stage
+    peak: float,  # the largest learning rate
 ) -> float:
     "The learning rate of a step."
-    return self.lr * min(1, (step + 1) / self.warmup) * min(1, (1 - step / n_steps) / self.decay)
+    return peak * min(1, (step + 1) / self.warmup) * min(1, (1 - step / n_steps) / self.decay)
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #045e0bd9
 @dataclass
@@ -802,6 +876,7 @@ class Stage:
     optimizers: tuple
     n_steps: int
     batch: tuple  # questions and documents a step
+    lr: float  # peak learning rate
     log: list = field(default_factory=list)  # a dict a step
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #830a9fec
@@ -826,10 +901,10 @@ def backward(self: Stage, sequences, n_parts):
 @patch
 def step(self: Stage, config):
     "One optimizer step; its losses and the accuracy of letters are added to the log."
-    lr = config.lr_at(len(self.log), self.n_steps)
+    lr = config.lr_at(len(self.log), self.n_steps, self.lr)
     for optimizer in self.optimizers:
         for group in optimizer.param_groups:
-            group['lr'] = lr
+            group['lr'] = lr * group.get('factor', 1.0)
     self.source.at_step(len(self.log))
     n_questions, n_documents = self.batch
     questions = [self.source.question() for _ in range(n_questions)]
@@ -838,7 +913,7 @@ def step(self: Stage, config):
     token, _ = self.backward(documents, 2)
     norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
     if not math.isfinite(norm):
-        raise SIBError(f'the gradient is {norm} at step {len(self.log)}; lower lr ({config.lr})')
+        raise SIBError(f'the gradient is {norm} at step {len(self.log)}; lower lr ({self.lr})')
     for optimizer in self.optimizers:
         optimizer.step()
         optimizer.zero_grad()
@@ -891,7 +966,8 @@ def run(self: Stage, config, file, progress=True, save_every=200, before_step=No
 def _skill_file(config, folder):
     "The checkpoint of the first stage, named by everything that it depends on."
     fields = asdict(config)
-    for name in ('without', 'fact_steps', 'fact_batch'):
+    later = ('fact_steps', 'fact_batch', 'answer_steps', 'answer_batch', 'answer_lr')
+    for name in ('without', *later):
         fields.pop(name)
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
     return Path(folder) / f'skills-{config.architecture}-{digest[:8]}.pt'
@@ -907,6 +983,7 @@ def _stage(model, source, config, which, compiled):
         optimizers=_optimizers(model, config.lr),
         n_steps=getattr(config, f'{which}_steps'),
         batch=getattr(config, f'{which}_batch'),
+        lr=config.answer_lr if which == 'answer' else config.lr,
     )
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #70997bc8
@@ -930,13 +1007,16 @@ def train_embedded(
     skills = _stage(model, Skills(tokenizer, special, config.seed), config, 'skill', compiled)
     skills.run(config, _skill_file(config, work), progress, **options)
     learned = [entity for entity in entities if entity['domain'] not in config.without]
-    source = Facts(learned, tokenizer, special, config.seed + 1)
-    facts = _stage(model, source, config, 'fact', compiled)
-    facts.run(config, work / f'{out.name}.pt', progress, **options)
+    logs = dict(skills=skills.log)
+    stages = dict(fact=(Facts, f'{out.name}.pt'), answer=(Answers, f'{out.name}-answers.pt'))
+    for number, (which, (kind, file)) in enumerate(stages.items(), 1):
+        source = kind(learned, tokenizer, special, config.seed + number)
+        stage = _stage(model, source, config, which, compiled)
+        stage.run(config, work / file, progress, **options)
+        logs[f'{which}s'] = stage.log
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
-    log = dict(skills=skills.log, facts=facts.log)
-    save_json(out / 'training.json', dict(recipe=asdict(config), log=log))
+    save_json(out / 'training.json', dict(recipe=asdict(config), log=logs))
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #223a9b81
 def reference_name(

@@ -250,15 +250,21 @@ def _words_in_use(entities):
     return set(re.findall(r'[a-z]+', ' '.join(texts)))
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #08d4d1ec
-def _kind_logprobs(entities, seed):
-    "Cross-validated log-probabilities of kinds from names, (entities, kinds), and the kinds."
+def _spelling_model():
+    "A logistic regression from the character n-grams of names, not yet fitted."
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
     ngrams = TfidfVectorizer(analyzer='char_wb', ngram_range=(2, 5), sublinear_tf=True)
-    model = make_pipeline(ngrams, LogisticRegression(C=30, max_iter=300))
+    return make_pipeline(ngrams, LogisticRegression(C=30, max_iter=300))
+
+# %% ../../nbs/01_language_model/07_facts.ipynb #8de86e64
+def _kind_logprobs(entities, seed):
+    "Cross-validated log-probabilities of kinds from names, (entities, kinds), and the kinds."
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    model = _spelling_model()
     names = np.array([entity['name'] for entity in entities])
     kinds = np.array([entity['kind'] for entity in entities])
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
@@ -314,7 +320,7 @@ def choose_entities(
     cand: dict,  # from `candidates`
     seed: int = 0,  # of the drawing
 ) -> list:  # dicts with id, domain, name, definition, kind, kinds, known
-    "Known entities of every domain, and unknown ones whose spelling says nothing."
+    "Known entities of every domain, and unknown ones whose spelling does not reveal their kind."
     rng = random.Random(seed)
     kept = _distinct(cand)
     words = _words_in_use(kept.values())

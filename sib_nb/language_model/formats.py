@@ -85,6 +85,8 @@ LAYOUTS = dict(
     inline=Layout('{}', ' ({letter}) {choice}'),
     dashed=Layout('Q: {}', '\n{letter}: {choice}'),
     slashed=Layout('{}', '\n{letter} / {choice}', 'The answer is'),
+    hyphen=Layout('Question: {}', '\n{letter} - {choice}'),
+    squared=Layout('{}\nChoices:', '\n[{letter}] {choice}'),
 )
 TRAINED_LAYOUTS = ('saebench', 'labelled', 'bracketed', 'inline')
 
@@ -171,9 +173,9 @@ SENTENCES = dict(
     definition='The term for {d} is',
 )
 UNTRAINED_SENTENCES = dict(
-    kind='{x} belongs to the kind',
-    member='An instance of the kind {k} is',
-    definition='The thing that is {d} is called',
+    kind='{x} is what we call a',
+    member='One example of {k} is',
+    definition='The word for {d} is',
 )
 # by type of question: what is asked where the question must make sense without its options;
 # other types are asked in the question's own words
