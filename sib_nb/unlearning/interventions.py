@@ -23,11 +23,8 @@ from ..core import SIBError
 from ..language_model.model import layers
 from sib_nb.language_model.multiple_choice import (
     QuestionEdit,
-    bootstrap_interval,
-    heldout_mask,
     letter_entropy,
     rerun,
-    subset,
     within_reach,
 )
 from ..language_model.packed_forward import fast_products
@@ -39,6 +36,7 @@ from sib_nb.unlearning.feature_groups import (
     top_ratio,
 )
 from sib_nb.unlearning.saebench import (
+    HEADINGS,
     check_list,
     check_sae,
     check_task,
@@ -79,7 +77,7 @@ class Guard:
     # `unit`, mean over tokens
     statistic: str = 'fraction'
     unit: tuple = ()  # of each latent, for 'activity'; empty: 1
-    percentile: float | None = None  # of the calibration retain questions, if it was set by them
+    percentile: float | None = None  # of validation retain questions, if it was set by them
 
     def __post_init__(self):
         check_choice(self.statistic, 'statistic', ('fraction', 'activity'))
@@ -274,6 +272,15 @@ def _statistics(sae, questions, guards):
     return statistics
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #85ea6b8b
+def _validation_statistic(sae, task, guard, split_seed):
+    "The statistic of a guard on validation retain questions, under both headings, `(n,)`."
+    values = []
+    for heading in HEADINGS:
+        questions, _ = task.part_questions('retain', 'validation', split_seed, heading)
+        values.append(_statistics(sae, questions, [guard])[0])
+    return np.concatenate(values)
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #59f583d2
 @torch.no_grad()
 @fast_products()
 def calibrated_guards(
@@ -281,21 +288,16 @@ def calibrated_guards(
     task,  # an `UnlearningTask`
     features,  # latents that the statistic is computed from
     unit=(),  # of each latent, for 'activity'
-    percentiles=(95,),  # of the statistic over calibration retain questions
+    percentiles=(95,),  # of the statistic over validation retain questions
     statistic: str = 'fraction',  # see `Guard`
-    heldout: float = 0.5,  # fraction of entities that are held out
-    split_seed: int = 0,  # of the split
+    split_seed: int = 0,  # of the split of entities
 ) -> list:  # of `Guard`s, one a percentile
-    "Guards that select (100 − percentile) % of the calibration retain questions."
+    "Guards that select (100 − percentile) % of the validation retain questions."
     guard = Guard(features, 0.0, statistic, unit)
     check_intervention(Intervention('zero', (), guard=guard), sae)
     check_task(task, hook_layer(sae))
     percentiles = check_list(percentiles, 'percentiles', check_number, minimum=0, maximum=100)
-    check_number(heldout, 'heldout', minimum=0, below=1)
-    is_calibration = ~heldout_mask(task.retain.entity, heldout, split_seed)
-    if not is_calibration.any():
-        raise SIBError('there is no calibration retain question; change heldout or split_seed')
-    values = _statistics(sae, task.retain, [guard])[0][is_calibration]
+    values = _validation_statistic(sae, task, guard, split_seed)
     return [
         replace(guard, threshold=float(np.percentile(values, percentile)), percentile=percentile)
         for percentile in percentiles
@@ -388,86 +390,83 @@ def _setting_columns(intervention):
     )
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #d04b5e5a
-def _halves(task, heldout, split_seed):
-    "{'cal' or 'held': {'forget' or 'retain': (questions, answers without intervention)}}."
-    halves = dict(cal={}, held={})
-    for name, questions in (('forget', task.forget), ('retain', task.retain)):
-        held = heldout_mask(questions.entity, heldout, split_seed)
-        if held.all() or not held.any():
-            raise SIBError(
-                f'all {name} questions are on one side of the split; '
-                'change heldout or split_seed, or ask about more entities'
-            )
-        for part, keep in (('cal', ~held), ('held', held)):
-            halves[part][name] = subset(questions, keep), task.base[name][keep]
-    return halves
+_ASKED = tuple(product(('retain', 'forget'), HEADINGS))  # in the order in which they are asked
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #8b62ca48
-@dataclass(frozen=True)
-class _SweepConfig:
-    "Settings of `sweep_interventions`."
 
-    gate: float | None  # lowest admissible retain accuracy; None asks everything
-    min_entropy: float  # lowest admissible letter entropy
-    n_boot: int  # bootstrap resamples
-    split_seed: int  # of the split and the bootstrap
-    progress: bool
-
-    def __post_init__(self):
-        if self.gate is not None:
-            check_number(self.gate, 'gate', minimum=0)
-        check_number(self.min_entropy, 'min_entropy', minimum=0)
-        check_count(self.n_boot, 'n_boot', 1)
-        check_count(self.split_seed, 'split_seed')
+def _validation_questions(task, split_seed):
+    "{(side, heading): (questions, answers without intervention)}, validation entities."
+    return {
+        (side, heading): task.part_questions(side, 'validation', split_seed, heading)
+        for side, heading in _ASKED
+    }
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #a6cacd82
-def _measured_columns(name, part, logprobs, questions, base, config):
-    "What is measured on one half of the forget or retain questions."
-    letters = logprobs.argmax(-1)
-    right = letters == questions.answer
+def _right(logprobs, questions):
+    "Fraction of right answers, `(...)`."
+    return (logprobs.argmax(-1) == questions.answer).mean(-1)
+
+
+def _asked_columns(side, heading, logprobs, questions, base):
+    "What is measured on the questions of one side under one heading; `logprobs`: of settings."
     columns = {
-        f'{name}_{part}': right.mean(1),
-        f'{name}_touched_{part}': (logprobs != base).any(-1).mean(1),
+        f'{side}_{heading}': _right(logprobs, questions),
+        f'{side}_base_{heading}': _right(base, questions),
+        f'{side}_touched_{heading}': (logprobs != base).any(-1).mean(1),
     }
-    if name == 'forget':
-        columns[f'entropy_{part}'] = letter_entropy(letters)
-    if part == 'held':
-        entity = questions.entity
-        low, high = bootstrap_interval(right, entity, config.n_boot, config.split_seed).T
-        columns |= {f'{name}_low': low, f'{name}_high': high}
+    if side == 'forget':
+        columns[f'entropy_{heading}'] = letter_entropy(logprobs.argmax(-1))
     return columns
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #582dc889
-def _measure(model, sae, half, part, interventions, config, gate=None):
-    "Columns measured on one half; below the `gate`, if there is one, settings are given up."
+def _sweep_logprobs(model, sae, questions, base, interventions, floor, progress):
+    "Log-probabilities under each intervention; those without any if there is none."
+    if not interventions:
+        return base[None]
+    keep = None
+    if floor is not None:
+        keep = within_reach(questions.answer, floor, np.ones(len(base), bool))
+    plan = _InterventionPlan(interventions, sae)
+    n_settings = len(interventions)
+    return rerun(model, questions, plan, n_settings, base, keep=keep, progress=progress)
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #326bcc1f
+def _measure(model, sae, asked, interventions, gate, progress):
+    "The columns of all sides and headings; NaN where a setting was given up before."
     table = pd.DataFrame(index=range(len(interventions)))
     rows = np.arange(len(interventions))
-    for name in ('retain', 'forget'):
-        if not len(rows):
-            missing = [f'forget_{part}', f'forget_touched_{part}', f'entropy_{part}']
-            table[missing] = math.nan
-            break
-        questions, base = half[name]
-        keep = None
-        if gate and name == 'retain':
-            keep = within_reach(questions.answer, gate, questions.answer >= 0)
-        plan = _InterventionPlan([interventions[i] for i in rows], sae)
-        options = dict(keep=keep, progress=config.progress)
-        logprobs = rerun(model, questions, plan, len(rows), base, **options)
-        columns = _measured_columns(name, part, logprobs, questions, base, config)
-        table = table.join(pd.DataFrame(columns, rows))
-        if keep:
-            rows = rows[reaches(columns[f'retain_{part}'], gate)]
+    for (side, heading), (questions, base) in asked.items():
+        floor = None
+        if gate is not None and side == 'retain':
+            floor = gate * _right(base, questions)
+        chosen = [interventions[i] for i in rows]
+        logprobs = _sweep_logprobs(model, sae, questions, base, chosen, floor, progress)
+        columns = pd.DataFrame(_asked_columns(side, heading, logprobs, questions, base))
+        table = table.join(columns[: len(rows)].set_index(rows))
+        if floor is not None:
+            rows = rows[reaches(table.loc[rows, f'{side}_{heading}'], floor)]
     return table
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #f3834cac
+def _worse_heading(table):
+    "The columns by which settings are chosen; NaN where a setting was given up."
+    def both(name):
+        return table[[f'{name}_{heading}' for heading in HEADINGS]]
+
+    kept = both('retain').to_numpy() / both('retain_base').to_numpy()
+    return dict(
+        retain_cal=np.fmin.reduce(kept, axis=1),
+        forget_cal=both('forget').max(axis=1, skipna=False),
+        entropy_cal=both('entropy').min(axis=1, skipna=False),
+    )
+
+
 def _admissible(table, gate, min_entropy):
-    "Whether each row keeps the gate and the letter entropy on calibration questions."
+    "Whether each row keeps the gate and the letter entropy under both headings."
     return reaches(table.retain_cal, gate) & ~(table.entropy_cal < min_entropy)
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #a8bf4084
 def _best_index(table, gate, min_entropy=0.0):
-    "The admissible row with the lowest forget accuracy on calibration questions, or None."
+    "The admissible row with the lowest forget accuracy, or None."
     admissible = table[_admissible(table, gate, min_entropy)]
     if admissible.forget_cal.isna().any():
         raise SIBError(
@@ -476,33 +475,13 @@ def _best_index(table, gate, min_entropy=0.0):
         )
     return None if admissible.empty else admissible.forget_cal.idxmin()
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #c7c51c76
-def _heldout_rows(table, config):
-    "Rows whose held-out questions are asked: all, or with a gate the best one of each method."
-    if config.gate is None:
-        return list(table.index)
-    methods = table.groupby('method', sort=False)
-    best = [_best_index(rows, config.gate, config.min_entropy) for _, rows in methods]
-    return sorted(index for index in best if index is not None)
-
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #07f6592d
-def _heldout_columns(model, sae, half, table, interventions, config):
-    "Columns measured on held-out questions; missing where they are not asked."
-    rows = _heldout_rows(table, config)
-    if not rows:
-        names = [f'{n}_{c}' for n in ('forget', 'retain') for c in ('held', 'low', 'high')]
-        return pd.DataFrame(math.nan, table.index, [*names, 'entropy_held'])
-    chosen = [interventions[i] for i in rows]
-    measured = _measure(model, sae, half, 'held', chosen, config)
-    return measured.set_index(pd.Index(rows))
-
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #80697d1a
-def _heldout_status(row):
-    "The status of a row of the table, empty if it was not asked."
-    if math.isnan(row.forget_held):
+def _row_status(row):
+    "The status of a row of the table, empty if it was given up."
+    if math.isnan(row.forget_cal):
         return ''
-    best = dict(forget_acc=row.forget_held, letter_entropy=row.entropy_held)
-    return status_of(best, row.forget_base)
+    best = dict(forget_acc=row.forget_cal, letter_entropy=row.entropy_cal)
+    return status_of(best, max(row.forget_base_own, row.forget_base_exchanged))
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #a10df3da
 def _check_sweep(model, sae, task, interventions):
@@ -520,53 +499,39 @@ def sweep_interventions(
     sae,
     task,  # an `UnlearningTask`
     interventions,  # list of `Intervention`s
-    heldout: float = 0.5,  # fraction of entities that are held out
-    split_seed: int = 0,  # of the split and the bootstrap
-    # ask only what it takes to find the results of `best_interventions(table, gate,
-    # min_entropy=…)`, and held-out questions only for them; None asks everything
+    split_seed: int = 0,  # of the split of entities
+    # ask only what it takes to find the results of `best_interventions(table, gate)`; None asks
+    # everything
     gate: float | None = None,
-    min_entropy: float = 0.0,  # see `best_interventions`
-    n_boot: int = 1000,  # bootstrap resamples
     progress: bool = False,
 ) -> pd.DataFrame:  # one row an intervention
-    "Accuracies on calibration (`_cal`) and held-out (`_held`) questions, entropy and status."
+    "Accuracies on validation questions under own and exchanged headings, entropy and status."
     alone = isinstance(interventions, Intervention)
     interventions = [interventions] if alone else list(interventions)
-    config = _SweepConfig(gate, min_entropy, n_boot, split_seed, progress)
-    check_number(heldout, 'heldout', above=0, below=1)
+    if gate is not None:
+        check_number(gate, 'gate', minimum=0, maximum=1)
     _check_sweep(model, sae, task, interventions)
-    halves = _halves(task, heldout, split_seed)
+    asked = _validation_questions(task, split_seed)
     table = pd.DataFrame([_setting_columns(intervention) for intervention in interventions])
-    table = table.join(_measure(model, sae, halves['cal'], 'cal', interventions, config, gate))
-    for name, (questions, base) in halves['held'].items():
-        table[f'{name}_base'] = (base.argmax(-1) == questions.answer).mean()
-    held = _heldout_columns(model, sae, halves['held'], table, interventions, config)
-    table = table.join(held)
-    table['status'] = [_heldout_status(row) for row in table.itertuples()]
+    table = table.join(_measure(model, sae, asked, interventions, gate, progress))
+    table = table.assign(**_worse_heading(table))
+    table['status'] = [_row_status(row) for row in table.itertuples()]
     return table
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #2d741e98
-def _left_alone(row, kept):
-    "A row that reports the model without intervention; the columns `kept` stay."
-    row = row.copy()
-    for column in row.index.drop([*kept, 'forget_base', 'retain_base']):
+def _no_row(table, by):
+    "The row of a method without an admissible setting: only the columns `by` are known."
+    row = table.loc[table.index[0]].copy()
+    for column in row.index.drop(by):
         row[column] = '' if isinstance(row[column], str) else math.nan
-    for name in ('forget', 'retain'):
-        row[[f'{name}_{column}' for column in ('held', 'low', 'high')]] = row[f'{name}_base']
     row['status'] = 'no_admissible_config'
     return row
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #05e3ed24
 def _best_row(table, gate, min_entropy, by):
-    "The chosen setting among the rows of one method, with its score."
+    "The chosen setting among the rows of one method."
     best = _best_index(table, gate, min_entropy)
-    if best is None:
-        row = _left_alone(table.loc[table.index[0]], by)
-    else:
-        row = table.loc[best].copy()
-    row['score'] = 1 - row.forget_held
-    row['score_low'] = 1 - row.forget_high
-    row['score_high'] = 1 - row.forget_low
+    row = _no_row(table, by) if best is None else table.loc[best].copy()
     row['n_settings'] = len(table)
     row['n_admissible'] = int(_admissible(table, gate, min_entropy).sum())
     row['row'] = -1 if best is None else best
@@ -575,15 +540,12 @@ def _best_row(table, gate, min_entropy, by):
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #ab35b9d7
 def best_interventions(
     table,  # from `sweep_interventions`; several may be concatenated with ignore_index=True
-    gate: float = 0.99,  # lowest admissible retain accuracy, on calibration questions
+    gate: float = 0.99,  # lowest admissible fraction of retain accuracy, under either heading
     by='method',  # column or columns: one result for each value
-    # lowest admissible letter entropy, on calibration forget questions; .5 excludes letter
-    # collapse
-    min_entropy: float = 0.0,
-    # the chosen rows, with `score` = 1 − held-out forget accuracy, its interval, `n_settings`,
-    # `n_admissible`, and `row` in the table (−1: none)
+    min_entropy: float = 0.0,  # lowest admissible letter entropy; .5 excludes letter collapse
+    # the chosen rows, with `n_settings`, `n_admissible`, and `row` in the table (−1: none)
 ) -> pd.DataFrame:
-    "Choose on calibration questions, report on held-out questions."
+    "Choose a setting of each method by the validation questions."
     gate = check_number(gate, 'gate', minimum=0)
     min_entropy = check_number(min_entropy, 'min_entropy', minimum=0)
     by = [by] if isinstance(by, str) else list(by)
@@ -618,15 +580,13 @@ class _GridSource:
     strengths: tuple  # of clamps and proportional edits
     percentiles: tuple  # of the guards
     ranks: tuple  # of the projections
-    heldout: float  # fraction of entities that are held out
-    split_seed: int  # of the split
+    split_seed: int  # of the split of entities
 
     def guards(self, features, statistic='fraction'):
         "Calibrated guards on some latents, one a percentile."
         unit = tuple(self.scale[features])
-        split = (self.heldout, self.split_seed)
-        args = (features, unit, self.percentiles, statistic)
-        return calibrated_guards(self.sae, self.task, *args, *split)
+        args = (features, unit, self.percentiles, statistic, self.split_seed)
+        return calibrated_guards(self.sae, self.task, *args)
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #581dfaf5
 @patch
@@ -726,17 +686,16 @@ def intervention_grid(
     retain_threshold: float = 0.01,  # for latents by frequency, see `top_features`
     budget: float = 0.3,  # for groups, see `rank_groups`
     raw=(),  # strengths in raw activation units for DSG, such as (500,) in the paper
-    heldout: float = 0.5,  # fraction of entities that are held out
-    split_seed: int = 0,  # of the split
+    split_seed: int = 0,  # of the split of entities
 ) -> list:  # of `Intervention`s
-    "Every method on one SAE, chosen on calibration data. Errors: `SIBError` before any work."
-    split = dict(heldout=heldout, split_seed=split_seed)
+    "Every method on one SAE, by validation questions. Errors: `SIBError` before any work."
     _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw)
     check_number(retain_threshold, 'retain_threshold', minimum=0)
     check_number(budget, 'budget', minimum=0)
-    statistics = statistics or feature_statistics(sae, task, groups, **split)
+    statistics = statistics or feature_statistics(sae, task, groups, split_seed=split_seed)
     _check_statistics(statistics, sae, groups)
-    source = _GridSource(sae, task, statistics.scale, strengths, percentiles, ranks, **split)
+    settings = (strengths, percentiles, ranks, split_seed)
+    source = _GridSource(sae, task, statistics.scale, *settings)
     frequency = statistics.freq
     rare = top_features(frequency['forget'], frequency['retain'], retain_threshold)
     by_ratio = top_ratio(statistics, max(n_features))
@@ -752,13 +711,13 @@ def intervention_grid(
 class _Twins:
     "Random latents of equal density, and guards on them; equal inputs have equal twins."
 
-    def __init__(self, sae, task, statistics, seed, split):
+    def __init__(self, sae, task, statistics, seed, split_seed):
         self.sae = sae
         self.task = task
         self.scale = statistics.scale
         self.frequency = (statistics.freq['forget'] + statistics.freq['retain']) / 2
         self.rng = np.random.default_rng(seed)
-        self.split = split  # (heldout, split_seed)
+        self.split_seed = split_seed
         self.features_of = {(): ()}
         self.guard_of = {None: None}
 
@@ -779,8 +738,8 @@ def new_guard(self: _Twins, guard):
     if guard.percentile is None:
         return replace(guard, features=features, unit=())
     unit = self.unit(features) if guard.unit else ()
-    args = (features, unit, (guard.percentile,), guard.statistic)
-    return calibrated_guards(self.sae, self.task, *args, *self.split)[0]
+    args = (features, unit, (guard.percentile,), guard.statistic, self.split_seed)
+    return calibrated_guards(self.sae, self.task, *args)[0]
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #5d2c3be4
 @patch
@@ -807,11 +766,10 @@ def random_twins(
     interventions,  # list of `Intervention`s
     statistics: FeatureStatistics,  # of `sae`
     seed: int = 0,  # of the random latents
-    heldout: float = 0.5,  # fraction of entities that are held out
-    split_seed: int = 0,  # of the split
+    split_seed: int = 0,  # of the split of entities
 ) -> list:  # of `Intervention`s, in the same order
     "The same interventions on random latents of equal density; equal sets get equal twins."
-    twins = _Twins(sae, task, statistics, seed, (heldout, split_seed))
+    twins = _Twins(sae, task, statistics, seed, split_seed)
     return [twins.twin(intervention) for intervention in interventions]
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #4e1f2874
