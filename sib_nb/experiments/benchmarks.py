@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['BENCHMARKS', 'EMBEDDED', 'HELD_OUT_TEXTS', 'Benchmark', 'default_benchmark', 'quick_benchmark', 'is_embedded',
-           'benchmark_name', 'find_benchmark', 'file_slug', 'read_known_numbers', 'known_questions',
+           'benchmark_name', 'find_benchmark', 'file_slug', 'read_known_numbers', 'is_shipped', 'known_questions',
            'evaluation_questions', 'training_questions', 'part_documents', 'training_texts', 'data_key', 'probe_data',
            'in_style_of', 'forget_activations', 'activation_stream', 'held_out_activations', 'own_benchmark']
 
-# %% ../../nbs/06_experiments/04_benchmarks.ipynb #7f9edcba
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #f10e3847
 import functools
 import random
 from dataclasses import dataclass, replace
@@ -41,6 +41,7 @@ from sib_nb.language_model.domains import (
     find_domains,
     named_domains,
 )
+from ..language_model.embedded_models import embedded_models
 from ..language_model.model import load_model
 from sib_nb.language_model.multiple_choice import (
     entity_keys,
@@ -173,18 +174,21 @@ def read_known_numbers(
     return numbers
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #4168d57b
-@functools.lru_cache(maxsize=2)
-def _shipped_key(device, dtype):
-    "Key of the embedded model as it is shipped."
-    model = load_model('gemma2', device=device, dtype=dtype)
+@functools.lru_cache(maxsize=4)
+def _shipped_key(name, device, dtype):
+    "Key of an embedded model as it is shipped."
+    model = load_model(name, device=device, dtype=dtype)
     return model_key(model, model.tokenizer)
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #08edce05
-def _is_shipped(model):
-    "Whether a model is the embedded one, with its weights unchanged."
-    if model.name != 'gemma2':
+def is_shipped(
+    model,  # from `load_model`
+) -> bool:
+    "Whether a model is an embedded one, with its weights unchanged."
+    if model.name not in embedded_models():
         return False
-    return _shipped_key(model.device, model.dtype) == model_key(model, model.tokenizer)
+    key = _shipped_key(model.name, model.device, model.dtype)
+    return key == model_key(model, model.tokenizer)
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #446d131a
 def known_questions(
@@ -195,7 +199,7 @@ def known_questions(
 ):  # the rows, a `datasets.Dataset`
     "Questions of one set that `model` answers right in all 24 orders. None is a `SIBError`."
     style = prompt_style(model.tokenizer, style)
-    if name in DOMAINS and style == 'chat' and _is_shipped(model):
+    if name in DOMAINS and style == 'chat' and model.name == 'gemma2' and is_shipped(model):
         return load_known(name)
     mcq = load_mcq(name)
     file = _known_file(model, name, mcq, style)
