@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failures_in_one_line', 'importing', 'run_options',
-           'list_runs', 'knowledge_options', 'result_files', 'confirm_replacement', 'passed_options',
+           'list_runs', 'knowledge_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
            'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options', 'sib_figures']
 
 # %% ../nbs/09_commands.ipynb #766b9167
@@ -258,7 +258,7 @@ def execute(
 ):
     "Make the run or the study that the options name."
     from sib_nb.experiments.benchmarks import benchmark_name
-from sib_nb.experiments.runs import outcome, run
+    from sib_nb.experiments.runs import outcome, run
     from sib_nb.experiments.studies import run_study
 
     options = _with_run(options)
