@@ -36,6 +36,7 @@ from sib_nb.unlearning.score import (
     VALIDATION_CONDITIONS,
     ScoreQuestions,
     answer_grids,
+    cached_grids,
     choose_edit,
     reference_grids,
     save_grids,
@@ -112,7 +113,7 @@ class AskedPart:
     @cached_property
     def original(self) -> dict:
         "Side → answers of the original model."
-        return answer_grids(self.model, self.questions)
+        return cached_grids(self.model, self.questions)
 
     @cached_property
     def reference(self) -> dict:

@@ -78,6 +78,7 @@ def train_only(
 ) -> list:
     """Rows about known entities of the train part, in trained wordings. Documents that name no
     entity are all kept."""
+    rows = rows.to_list() if hasattr(rows, 'to_list') else rows
     rows = [row for row in check_rows(rows, 'rows') if _is_trained(row)]
     about = [i for i, row in enumerate(rows) if _is_split(row)]
     keys = entity_keys([rows[i] for i in about])
