@@ -32,9 +32,9 @@ from .runs import outcome, resolve_run, run
 from ..language_model.activations import collect_residuals
 from ..language_model.data import fill_template, load_entities
 from ..language_model.domains import find_domains
+from ..language_model.formats import SENTENCES
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import in_part
-from ..unlearning.audit import CLOZE
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #4eae5100
 @dataclass(frozen=True)
@@ -280,15 +280,15 @@ def beginnings(
     entities = _unreported_entities(domains, every, split_seed)
     texts = []
     for entity in entities:
-        texts += [fill_template(template, entity).rstrip() for template in CLOZE.values()]
+        texts += [fill_template(template, entity) for template in SENTENCES.values()]
     residuals = collect_residuals(lm, texts, layer, progress=progress)
     is_last = torch.cat([residuals.doc.diff() != 0, torch.tensor([True])])
-    n = len(CLOZE)
+    n = len(SENTENCES)
     subject = torch.tensor([domains.index(entity['domain']) for entity in entities])
     aside = torch.tensor(in_part(_keys(entities), 'validation', split_seed))
     return Beginnings(
         residuals.x[is_last],
         subject.repeat_interleave(n),
-        list(CLOZE) * len(entities),
+        list(SENTENCES) * len(entities),
         aside.repeat_interleave(n),
     )
