@@ -109,6 +109,7 @@ def run_options(
     study: str = None,  # several runs instead of one: quick (short, data/quick) or full (all seeds)
     workers: int = None,  # runs of a study at a time (default: 2 on a CPU, 1 on a GPU)
     seed: int = None,  # seed (default: 0 for a run, its own seeds for a study)
+    split_seed: int = None,  # of the split of the entities (default: seed modulo 5)
     model: str = 'gemma2',  # its activations are read: gemma2, a hub id, or a folder
     eval_model: str = None,  # answers the questions (default: the same model)
     layer: int = None,  # 0-based block that the SAE reads (default: the benchmark's)
@@ -137,7 +138,7 @@ def run_options(
 def list_runs():
     "Print the names of runs, studies and benchmarks."
     from sib_nb.experiments.presets import RUNS
-    from sib_nb.experiments.runs import BENCHMARKS
+    from sib_nb.experiments.benchmarks import BENCHMARKS
     from sib_nb.experiments.studies import STUDIES
 
     width = max(map(len, RUNS))
@@ -170,6 +171,7 @@ RUN_OPTIONS = (  # options that are passed on to `run` where they are given
     'layer',
     'forget',
     'prompt_style',
+    'split_seed',
     'steps',
     'batch_size',
     'lr',
@@ -255,7 +257,8 @@ def execute(
     options: dict,  # of `run_options`
 ):
     "Make the run or the study that the options name."
-    from sib_nb.experiments.runs import benchmark_name, outcome, run
+    from sib_nb.experiments.benchmarks import benchmark_name
+    from sib_nb.experiments.runs import outcome, run
     from sib_nb.experiments.studies import run_study
 
     options = _with_run(options)

@@ -70,6 +70,14 @@ def _split_entities(entities, test_share, generator):
     names = generator.permutation(np.unique(entities))
     return np.isin(entities, names[: round(len(names) * test_share)])
 
+# %% ../../nbs/06_experiments/01_probing.ipynb #f54b918a
+def _test_mask(is_test, n):
+    "Whether each text is tested, bool `(n,)`."
+    is_test = np.asarray(is_test)
+    if is_test.dtype != bool or is_test.shape != (n,):
+        raise SIBError(f'is_test must be {n} booleans, one for each text')
+    return is_test
+
 # %% ../../nbs/06_experiments/01_probing.ipynb #b9066403
 def _indices_by_class(labels, classes, side, generator):
     "For each class the texts of one side in random order."
@@ -94,6 +102,7 @@ def split_texts(
     train_size: int = 4000,  # positives and negatives of one class together, as in SAEBench
     test_size: int = 1000,  # likewise
     seed: int = 42,
+    is_test=None,  # whether each text is tested; None: those about a random share of the entities
 ) -> tuple:  # {class: indices of training texts}, {class: indices of test texts}
     """Balanced split with no entity on both sides; sizes shrink to what the rarest class can give.
     Errors: `SIBError` for fewer than two classes, or ten texts of one."""
@@ -103,7 +112,9 @@ def split_texts(
     texts, labels, entities = _check_classes(texts, labels, entities)
     classes = _sorted_classes(labels)
     labels, entities = np.asarray(labels), np.asarray(entities)
-    is_test = _split_entities(entities, test_size / (train_size + test_size), generator)
+    if is_test is None:
+        is_test = _split_entities(entities, test_size / (train_size + test_size), generator)
+    is_test = _test_mask(is_test, len(texts))
     parts = [_indices_by_class(labels, classes, side, generator) for side in (~is_test, is_test)]
     sizes = []
     for part, size in zip(parts, (train_size, test_size)):
@@ -439,6 +450,7 @@ def probing_eval(
     context: int = 128,  # tokens kept of each text
     seed: int = 42,
     dataset_name: str = 'embedded',  # a name for the result
+    is_test=None,  # whether each text is tested; None: see `split_texts`
     progress: bool = True,
 ) -> ProbingResult:
     """SAEBench's sparse probing of an SAE, beside the raw activations that it reads. What makes no
@@ -447,7 +459,7 @@ def probing_eval(
     ks = check_list(ks, 'ks', check_count, minimum=1)
     texts, labels, _ = _check_classes(texts, labels)
     _check_pooling(model, layer, sae, context, 1)
-    parts = split_texts(texts, labels, entities, train_size, test_size, seed)
+    parts = split_texts(texts, labels, entities, train_size, test_size, seed, is_test)
     train, test = [
         _pooled_by_class(model, sae, texts, part, layer, context, progress) for part in parts
     ]
@@ -463,7 +475,7 @@ def probing_eval(
         train_size=n_train,
         test_size=n_test,
         dataset_name=dataset_name,
-        by_entity=entities is not None,
+        by_entity=entities is not None or is_test is not None,
     )
     means = {name: float(np.mean(list(values.values()))) for name, values in per_class.items()}
     named = named_fraction(texts, labels)

@@ -12,6 +12,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import torch
@@ -20,22 +21,20 @@ from tqdm.auto import tqdm
 from ..core import SIBError, data_dir, is_system_failure, explain_os_error
 from ..validation import check_count
 from .presets import QUICK, RUNS
-from sib_nb.experiments.runs import (
+from sib_nb.experiments.benchmarks import (
     BENCHMARKS,
-    EMBEDDED,
     Benchmark,
+    EMBEDDED,
     benchmark_name,
-    outcome,
     quick_benchmark,
-    resolve_run,
-    run,
 )
+from .runs import outcome, resolve_run, run
 from ..language_model.activations import collect_residuals
 from ..language_model.data import fill_template, load_entities
 from ..language_model.domains import find_domains
+from ..language_model.formats import SENTENCES
 from ..language_model.model import load_model
-from ..language_model.multiple_choice import heldout_mask
-from ..unlearning.audit import CLOZE
+from ..language_model.multiple_choice import in_part
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #4eae5100
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Study:
     runs: dict  # name → seeds
     folder: str  # in `data`
     options: dict  # for `run`
-    quick: bool = False  # ask a fifth to a quarter of the questions
+    quick: bool = False  # ask a fifth to a third of the questions, under few conditions
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #55f4132f
 def _seeds(name):
@@ -170,11 +169,11 @@ def study_benchmark(
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #3262ae53
 def _todo(study, seed):
-    "Names and seeds of a study's runs."
+    "Names and seeds of a study's runs; neighbours have the same seed and share activations."
     todo = []
     for name, seeds in study.runs.items():
         todo += [(name, one) for one in (seeds if seed is None else (seed,))]
-    return todo
+    return sorted(todo, key=itemgetter(1))
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #feeb6dca
 _NOT_CHANGES = (  # options that are no changes to a preset
@@ -248,25 +247,25 @@ def run_study(
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #5274a293
 class Beginnings(NamedTuple):
-    "Last tokens, before the answer, of the beginnings of statements about calibration entities."
+    "Last tokens, before the answer, of the beginnings of statements about train and validation entities."
 
     x: torch.Tensor  # activations `(n, d_in)`
     subject: torch.Tensor  # 0 is forget, `(n,)`
     kind: list  # of statement
-    aside: torch.Tensor  # True for a quarter of the entities: nothing is learned from them, `(n,)`
+    aside: torch.Tensor  # True for validation entities: nothing is learned from them, `(n,)`
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #60c14a88
 def _keys(entities):
     return [f'{entity["domain"]}/{entity["name"]}' for entity in entities]
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #5ead0002
-def _calibration_entities(domains, every):
-    "Known entities of the calibration half; every `every`-th one."
+def _unreported_entities(domains, every, split_seed):
+    "Known entities of the train and validation parts; every `every`-th one."
     entities = [
         entity for entity in load_entities() if entity['known'] and entity['domain'] in domains
     ]
-    is_held_out = heldout_mask(_keys(entities))
-    return [entity for entity, held in zip(entities, is_held_out) if not held][::every]
+    is_in = in_part(_keys(entities), ('train', 'validation'), split_seed)
+    return [entity for entity, kept in zip(entities, is_in) if kept][::every]
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #a93c4358
 def beginnings(
@@ -274,21 +273,22 @@ def beginnings(
     layer: int,  # 0-based block
     every: int = 1,  # only every n-th entity
     progress: bool = True,
+    split_seed: int = 0,  # of the split of the entities
 ) -> Beginnings:
-    "Beginnings of statements about calibration entities of the embedded benchmark."
+    "Beginnings of statements about train and validation entities of the embedded benchmark."
     domains = (*EMBEDDED.forget, *EMBEDDED.retain)
-    entities = _calibration_entities(domains, every)
+    entities = _unreported_entities(domains, every, split_seed)
     texts = []
     for entity in entities:
-        texts += [fill_template(template, entity).rstrip() for template in CLOZE.values()]
+        texts += [fill_template(template, entity) for template in SENTENCES.values()]
     residuals = collect_residuals(lm, texts, layer, progress=progress)
     is_last = torch.cat([residuals.doc.diff() != 0, torch.tensor([True])])
-    n = len(CLOZE)
+    n = len(SENTENCES)
     subject = torch.tensor([domains.index(entity['domain']) for entity in entities])
-    aside = torch.tensor(heldout_mask(_keys(entities), 0.25, 1))
+    aside = torch.tensor(in_part(_keys(entities), 'validation', split_seed))
     return Beginnings(
         residuals.x[is_last],
         subject.repeat_interleave(n),
-        list(CLOZE) * len(entities),
+        list(SENTENCES) * len(entities),
         aside.repeat_interleave(n),
     )
