@@ -647,6 +647,7 @@ class EmbeddedConfig:
     answer_batch: tuple = (24, 40)
     lr: float = 3e-3  # peak learning rate
     answer_lr: float = 2e-3  # the same of the third stage
+    answer_share: float = 0.7  # of the third stage in the mean of its weights and the second's
     warmup: int = 60  # steps over which it rises
     decay: float = 0.4  # last share of the steps of a stage over which the rate falls to 0
     d_model: int = 192  # width of the residual stream
@@ -966,7 +967,7 @@ def run(self: Stage, config, file, progress=True, save_every=200, before_step=No
 def _skill_file(config, folder):
     "The checkpoint of the first stage, named by everything that it depends on."
     fields = asdict(config)
-    later = ('fact_steps', 'fact_batch', 'answer_steps', 'answer_batch', 'answer_lr')
+    later = ('fact_steps', 'fact_batch', 'answer_steps', 'answer_batch', 'answer_lr', 'answer_share')
     for name in ('without', *later):
         fields.pop(name)
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
@@ -1008,14 +1009,21 @@ def train_embedded(
     skills.run(config, _skill_file(config, work), progress, **options)
     learned = [entity for entity in entities if entity['domain'] not in config.without]
     logs = dict(skills=skills.log)
+    weights = []
     stages = dict(fact=(Facts, f'{out.name}.pt'), answer=(Answers, f'{out.name}-answers.pt'))
     for number, (which, (kind, file)) in enumerate(stages.items(), 1):
         source = kind(learned, tokenizer, special, config.seed + number)
         stage = _stage(model, source, config, which, compiled)
         stage.run(config, work / file, progress, **options)
         logs[f'{which}s'] = stage.log
+        weights.append({name: w.detach().clone() for name, w in model.named_parameters()})
+    with torch.no_grad():
+        for name, w in model.named_parameters():
+            w.copy_(torch.lerp(weights[0][name], weights[1][name], config.answer_share))
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
+    for log in logs.values():
+        log[:] = [{key: round(value, 4) for key, value in step.items()} for step in log]
     save_json(out / 'training.json', dict(recipe=asdict(config), log=logs))
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #223a9b81
