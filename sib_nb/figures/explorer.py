@@ -22,9 +22,9 @@ import torch
 from fastcore.basics import patch
 
 from ..core import FIGURE_STYLE, SIBError, data_dir
+from ..experiments.benchmarks import BENCHMARKS, benchmark_name, file_slug, find_benchmark
+from ..experiments.benchmarks import known_questions
 from ..experiments.presets import preset
-from ..experiments.runs import BENCHMARKS, benchmark_name, file_slug, find_benchmark
-from ..experiments.runs import known_questions
 
 # %% ../../nbs/07_figures/04_explorer.ipynb #adf97591
 from .run_inspection import GroupHistory, GroupMI, InspectedRun, TextIndex
@@ -676,7 +676,8 @@ def explore(
     choice = _run_choice()
 
     def load(_=None):
-        _fill_tabs(tabs, load_explorer(open_run(*choice.value, model='gemma2', forget=DEFAULT_FORGET)))
+        run = open_run(*choice.value, model='gemma2', forget=DEFAULT_FORGET)
+        _fill_tabs(tabs, load_explorer(run))
 
     choice.observe(load, 'value')
     load()

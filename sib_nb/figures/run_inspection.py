@@ -24,8 +24,9 @@ from matplotlib.ticker import MaxNLocator
 from scipy.sparse import csr_matrix, vstack
 
 from ..core import FIGURE_STYLE, SIBError, data_dir, save_json
+from ..experiments.benchmarks import BENCHMARKS, data_key, find_benchmark, part_documents
 from ..experiments.presets import SHARED, preset
-from ..experiments.runs import BENCHMARKS, data_key, find_benchmark, starting_groups
+from ..experiments.runs import starting_groups
 from .tables import check_events, check_fields, damage_in_one_line
 from .tables import read_shown_result, result_benchmark
 from ..information.sliding_window import SlidingWindowMI
@@ -128,11 +129,11 @@ _SHORT_BATCH = 1024  # tokens a step
 
 
 def _short_store(model, bench, n_texts, seed):
-    "Activations of the benchmark's texts, half forget and half retain."
+    "Activations of texts about train entities, half forget and half retain."
     texts = []
     is_forget = []
     for side in ('forget', 'retain'):
-        documents = bench.domains.documents(side).shuffle(seed=seed)
+        documents = part_documents(bench, side, 'train').shuffle(seed=seed)
         chosen = documents.select(range(min(n_texts // 2, len(documents))))['text']
         texts += list(chosen)
         is_forget += [int(side == 'forget')] * len(chosen)
@@ -161,6 +162,7 @@ def _short_name_of(model, bench, steps, n_texts, seed):
     "The name of a short run's files."
     parts = dict(model=model_key(model, model.tokenizer), data=data_key(bench))
     parts |= dict(steps=steps, n_texts=n_texts, layer=bench.layer, method=TRAINING_METHOD)
+    parts |= dict(split_seed=bench.split_seed)
     return f'optimized_groups-short-{content_key(**parts)[:12]}-s{seed}'
 
 

@@ -36,7 +36,7 @@ CHAPTERS = [
             'Paths, files, seeds, errors and the look of figures: what all other modules use.'),
     Chapter('01_language_model', 'The language model',
             'The documents and questions, the model that reads them, and the activations that '
-            'sparse autoencoders are trained on. All of it runs on the embedded model of 8 MB; '
+            'sparse autoencoders are trained on. All of it runs on small embedded models; '
             'Gemma-2-2B is the same code with another name.', optional_from='05'),
     Chapter('02_information', 'Information',
             'Estimators of mutual information, compared where the truth is known, and the '
