@@ -240,7 +240,7 @@ class ControlData:
 # %% ../../nbs/05_unlearning/08_controls.ipynb #4fa61e0d
 def _documents(domains, side, n, split_seed, rng):
     "Random documents about train entities."
-    rows = select_part(list(domains.documents(side)), 'train', split_seed)
+    rows = select_part(domains.documents(side).to_list(), 'train', split_seed)
     if not rows:
         raise SIBError(f'no {side} document is about a train entity; give more documents')
     chosen = rng.permutation(len(rows))[:n]
