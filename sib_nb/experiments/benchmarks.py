@@ -224,7 +224,7 @@ def _in_proportion(parts, n, seed=0):
         rows += random.Random(seed).sample(part, n_part)
     return rows
 
-# %% ../../nbs/06_experiments/04_benchmarks.ipynb #617bfb71
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #1934c529
 def _part_questions(model, bench, part, progress):
     "Known questions about the entities of a part: forget rows and retain rows."
     sides = []
@@ -239,7 +239,7 @@ def _part_questions(model, bench, part, progress):
         sides.append(rows)
     return sides
 
-
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #617bfb71
 def evaluation_questions(
     model,  # from `load_model`
     bench: Benchmark,
@@ -257,7 +257,7 @@ def _all_known(names):
         rows += [row for row in questions if row['known'] and row['wording'] != UNTRAINED]
     return rows
 
-# %% ../../nbs/06_experiments/04_benchmarks.ipynb #d8367758
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #0104ec26
 def training_questions(
     model,  # from `load_model`; may be None for the embedded benchmark
     bench: Benchmark,
@@ -271,13 +271,13 @@ def training_questions(
     sides = [_all_known(bench.forget), _all_known(bench.retain)]
     return [_few(bench, select_part(rows, 'train', bench.split_seed)) for rows in sides]
 
-
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #d8367758
 def _few(bench, rows):
     "At most as many questions as a benchmark has for probes."
     n = bench.n_probe_questions or len(rows)
     return random.Random(0).sample(rows, min(n, len(rows)))
 
-# %% ../../nbs/06_experiments/04_benchmarks.ipynb #b7ccb6bf
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #99f10763
 def part_documents(
     bench: Benchmark,
     side: str,  # 'forget' or 'retain'
@@ -294,7 +294,7 @@ def part_documents(
         )
     return documents.select(np.flatnonzero(is_in).tolist())
 
-
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #b7ccb6bf
 def _corpus_texts(bench, side, part):
     "Documents of a side and part, or passages of its first characters."
     if not bench.chars:
@@ -314,11 +314,11 @@ def _labelled_texts(bench, part, prompts=False):
             labelled += [(prompt, label) for prompt in mcq_prompts(rows, style=style)[0]]
     return labelled
 
-# %% ../../nbs/06_experiments/04_benchmarks.ipynb #0cee685b
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #f3ff8761
 HELD_OUT_TEXTS = 1000  # at most so many documents to measure reconstruction on
 _HELD_OUT_PASSAGES = 40  # the same of long texts
 
-
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #87434b1d
 def _shuffled(labelled, n, seed):
     "The first `n` of labelled texts in random order: texts and labels."
     generator = torch.Generator().manual_seed(seed)
@@ -326,7 +326,7 @@ def _shuffled(labelled, n, seed):
     texts, labels = zip(*[labelled[number] for number in order[:n]])
     return list(texts), list(labels)
 
-
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #0cee685b
 def training_texts(
     bench: Benchmark,
     prompts: bool = True,  # with prompts of train questions (embedded benchmark)

@@ -193,13 +193,13 @@ def pooled(
         raise SIBError(f'text {empty} holds no ordinary token; leave it out')
     return residual_sums / counts, None if sae is None else latent_sums / counts
 
-# %% ../../nbs/06_experiments/01_probing.ipynb #f2fe999d
+# %% ../../nbs/06_experiments/01_probing.ipynb #3780a769
 def _labelled(x, y, name='x'):
     "Activations `(n, d)` and their labels, 0 or 1; NaN and other labels are refused."
     x = check_tensor(x, name, (None, None), 'float')
     return x, check_labels(y, f'labels of {name}', len(x), 2)
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #f2fe999d
 def _training_and_test(x, y, x_test, y_test):
     "The same for training and test data; both classes must occur in training."
     x, y = _labelled(x, y)

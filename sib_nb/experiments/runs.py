@@ -358,10 +358,10 @@ def _place(model, forget, layer, style, split_seed):
         return bench, layer
     return in_style_of(model, bench), check_layer(model, layer)
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #29ab2a1e
+# %% ../../nbs/06_experiments/05_runs.ipynb #ffe0522d
 N_SPLITS = 5  # splits of the entities into parts: a run with another seed has another split
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #29ab2a1e
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
@@ -411,7 +411,7 @@ def training_dependencies(
     domains = [list(r.bench.forget), list(r.bench.retain)]
     return r.config | dict(contents, domains=domains, method=[TRAINING_METHOD, RUN_METHOD])
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #6f8fa447
+# %% ../../nbs/06_experiments/05_runs.ipynb #c6698fa4
 def _reference(bench, evaluated):
     "The name of the model that was trained without the domain, None if there is none."
     if len(bench.forget) != 1 or not is_shipped(evaluated):
@@ -419,7 +419,7 @@ def _reference(bench, evaluated):
     name = reference_name(evaluated.name, bench.forget[0])
     return name if name in embedded_models() else None
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #6f8fa447
 def evaluation_dependencies(
     r: ResolvedRun,
     evaluated,  # the model that answers, from `load_model`
@@ -505,7 +505,7 @@ def _check_name(name, file, field):
     if name in ('', '.', '..') or name != Path(name).name or '\\' in name or '\0' in name:
         raise SIBError(f'{file}: {field} is {name!r}, not the name of a file beside it; restore it')
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #ef476178
+# %% ../../nbs/06_experiments/05_runs.ipynb #55bc3d25
 def _check_scores(result, file):
     "Refuse a result without the scores that figures show."
     try:
@@ -518,10 +518,10 @@ def _check_scores(result, file):
     if not is_valid:
         raise SIBError(f'{file} is damaged: its scores are no numbers; restore it or run it again')
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #8cb3eb14
 _SUMMARY = ('removed', 'removed_least', 'retained_least', 'heading_gap', 'worse_than_reference')
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #ef476178
 def _check_removal(result, file):
     "Refuse a result without the score of what was removed; older ones have none."
     method = (result.get('depends') or {}).get('method') or [0, 0]
@@ -587,7 +587,7 @@ def _finite(row):
     }
     return {name: None if is_missing[name] else value for name, value in row.items()}
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #48b2534f
+# %% ../../nbs/06_experiments/05_runs.ipynb #3013a433
 def _save_beside(out, ident, kind, rows):
     "Write rows into a file whose name contains their checksum: its name and checksum."
     data = ''.join(json.dumps(row) + '\n' for row in rows).encode()
@@ -597,7 +597,7 @@ def _save_beside(out, ident, kind, rows):
         file.write_bytes(data)
     return {kind: name, f'{kind}_sha256': digest}
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #48b2534f
 def save_result(
     out: Path,  # folder
     ident: str,  # name of the files
@@ -631,7 +631,7 @@ def _answer_rows(answers):
                 rounded = [[round(score, 3) for score in row] for row in scores.tolist()]
                 yield dict(model=model, side=side, condition=list(condition), scores=rounded)
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #1c44599e
+# %% ../../nbs/06_experiments/05_runs.ipynb #0fbd9610
 def _grid(rows, side, model):
     "The answers of one model to the questions of one side."
     asked = next(row for row in rows if row['side'] == side and 'answer' in row)
@@ -640,7 +640,7 @@ def _grid(rows, side, model):
     scores = torch.tensor([row['scores'] for row in own])
     return AnswerGrid(conditions, asked['entities'], torch.tensor(asked['answer']), scores)
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #1c44599e
 def read_answers(
     file,  # the result file
     result: dict,  # its content, from `read_result`
@@ -958,7 +958,7 @@ def choose_on_validation(
     chosen = choose_edit(answered, original, reference)
     return None if chosen is None else candidates[chosen[1]]
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #2f22e87c
+# %% ../../nbs/06_experiments/05_runs.ipynb #40306dc1
 def _control_rows(model, sae, chosen, scored, layer, bench, seed):
     "The scores of the controls, a dict each."
     used = (None, None) if chosen is None else (sae, chosen)
@@ -968,7 +968,7 @@ def _control_rows(model, sae, chosen, scored, layer, bench, seed):
     table = score_controls(model, edits, questions, reference, original)
     return intervention_records(table.rename_axis('control').reset_index())
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #2f22e87c
 def removal(
     model,  # from `load_model`
     sae: SAE,
@@ -1040,12 +1040,12 @@ def summary(
     held_out = details['heldout']['score']
     return f"SAEBench's score {score:.3f} ({details['status']}{setting}), held out {held_out:.3f}"
 
-# %% ../../nbs/06_experiments/05_runs.ipynb #897f7068
+# %% ../../nbs/06_experiments/05_runs.ipynb #b62d5273
 def _percent(value):
     "A share as text; a missing one is a dash."
     return '–' if value is None else f'{value:.3f}'
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #897f7068
 def outcome(
     result: dict,  # of `run`
     file='',  # where it is

@@ -251,13 +251,13 @@ def plot_tradeoff(
         _draw_domains(right, table)
     return figure
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #7754475d
+# %% ../../nbs/07_figures/04_explorer.ipynb #69d9620d
 def _letter_probabilities(model, prompt):
     "Probabilities of the four letters and of any other token."
     letters = answer_logprobs(model, [prompt])[0].exp().tolist()
     return [*letters, max(0.0, 1 - sum(letters))]
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #7754475d
 def _answer(model, question, choices, subject):
     "The answer to a question: probabilities if there are options, otherwise a text; as a list."
     if not len(choices):
@@ -622,10 +622,10 @@ def unlearning_panel(
     outcome = (('kept', 'tradeoff'), 'lost')
     return _box(parts, *setting, *outcome, ('question', 'subject'), 'choices', 'answer')
 
-# %% ../../nbs/07_figures/04_explorer.ipynb #7f83ebfb
+# %% ../../nbs/07_figures/04_explorer.ipynb #3de591a4
 _LISTED_FIELDS = {name: SHOWN_FIELDS[name] for name in ('run', 'seed')}
 
-
+# %% ../../nbs/07_figures/04_explorer.ipynb #7f83ebfb
 def trained_runs(
     folder=None,  # with result files and `saes/`; default `data/results`
     model: str = 'gemma2',  # its name in the results

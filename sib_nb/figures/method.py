@@ -11,10 +11,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from ..core import FIGURE_STYLE
 
-# %% ../../nbs/07_figures/05_method.ipynb #ff844fad
+# %% ../../nbs/07_figures/05_method.ipynb #6585e8af
 GROUP_COLORS = ('#4477aa', '#66ccee', '#228833', '#aa3377')  # the last one is the knowledge group
 
-
+# %% ../../nbs/07_figures/05_method.ipynb #f9b307bc
 def draw_box(
     axes,  # matplotlib axes, ten units wide and five high
     corner: tuple,  # lower left corner
@@ -26,7 +26,7 @@ def draw_box(
     axes.add_patch(FancyBboxPatch(corner, *size, boxstyle='round,pad=0.06', fc=color, ec='0.3'))
     axes.text(corner[0] + size[0] / 2, corner[1] + size[1] / 2, text, ha='center', va='center')
 
-
+# %% ../../nbs/07_figures/05_method.ipynb #ff844fad
 def draw_arrow(
     axes,  # matplotlib axes
     start: tuple,
@@ -53,7 +53,7 @@ def draw_latents(
             fill = color if (group, latent) in active else 'white'
             axes.add_patch(Rectangle(corner, 0.19, 0.38, fc=fill, ec=color, lw=1.2))
 
-# %% ../../nbs/07_figures/05_method.ipynb #7847ceb2
+# %% ../../nbs/07_figures/05_method.ipynb #95701b44
 def draw_flow(axes):
     "From the residual stream through the SAE and back."
     draw_box(axes, (0.1, 2.0), (1.4, 1.0), 'residual\nstream $x$')
@@ -64,7 +64,7 @@ def draw_flow(axes):
     for start, end in [(1.6, 2.1), (3.4, 3.9), (5.75, 6.1), (7.4, 7.9)]:
         draw_arrow(axes, (start, 2.5), (end, 2.5))
 
-
+# %% ../../nbs/07_figures/05_method.ipynb #7847ceb2
 def draw_terms(axes):
     "What the loss adds, and what closing a group does."
     for upper, lower in [(3.6, 2.9), (2.9, 2.2), (2.2, 1.5)]:

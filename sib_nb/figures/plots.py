@@ -31,7 +31,7 @@ from ..unlearning.audit import attack_table, plot_attacks
 from ..unlearning.saebench import gate_curve
 from ..validation import check_choice, check_texts
 
-# %% ../../nbs/07_figures/02_plots.ipynb #10a8b539
+# %% ../../nbs/07_figures/02_plots.ipynb #363f03a7
 MAIN_RUNS = (
     'baseline',
     'optimized_groups',
@@ -43,7 +43,7 @@ MAIN_RUNS = (
     'saelens_jumprelu',
 )
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #10a8b539
 def _make_palette():
     "A colour for every run; different within a panel."
     safe = sns.color_palette('colorblind')
@@ -85,7 +85,7 @@ def _families(runs):
         families.setdefault(_family(name), []).append(name)
     return families
 
-# %% ../../nbs/07_figures/02_plots.ipynb #e9eca7fd
+# %% ../../nbs/07_figures/02_plots.ipynb #d69a154c
 def _over_seeds(results, runs, column):
     "Mean, lowest and highest over the seeds of each run."
     table = results.groupby('run', sort=False)[column].agg(['mean', 'min', 'max', 'size'])
@@ -96,7 +96,7 @@ def _whiskers(mean, low, high):
     "Lengths of whiskers for `errorbar`; never negative."
     return [np.maximum(0, mean - low), np.maximum(0, high - mean)]
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #e9eca7fd
 def _beside(results, name):
     "A file beside the results."
     return Path(results.file.iloc[0]).parent / name
@@ -108,7 +108,7 @@ def literal(
     "`text` as a label: one printable line, in which a dollar sign starts no formula."
     return printable(text).replace('$', r'\$')
 
-# %% ../../nbs/07_figures/02_plots.ipynb #44baba40
+# %% ../../nbs/07_figures/02_plots.ipynb #d3b64181
 _WHISKER = dict(fmt='none', ecolor='k', capsize=2, lw=1)
 _CONTROL_MARKERS = {'random features': 'o', 'random SAE': '^', 'permuted decoder': 's'}
 
@@ -118,7 +118,7 @@ def _retrained(results):
     file = _beside(results, 'retrained_reference.json')
     return load_json(file) if file.exists() else None
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #44baba40
 def _draw_guides(axes, results):
     "Lines at chance and at the score of the retrained model, if that has been measured."
     axes.axvline(0.75, ls=':', c='k', lw=1)
@@ -184,7 +184,7 @@ def _draw_run_scores(axes, row, name, seeds):
             marker = _CONTROL_MARKERS.get(control['control'], 'x')
             axes.plot(control['heldout']['score'], row + 0.45, marker, **style)
 
-# %% ../../nbs/07_figures/02_plots.ipynb #26c75eeb
+# %% ../../nbs/07_figures/02_plots.ipynb #507a492e
 def _score_handles():
     "Label → legend handle of the bars."
     return {
@@ -194,7 +194,7 @@ def _score_handles():
         ),
     }
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #26c75eeb
 def _legend_above(figure, handles):
     "A legend over the whole figure."
     labels = list(handles)
@@ -795,7 +795,7 @@ def _can_draw(results, name):
         return False
     return all(_beside(results, file).exists() for file in _NEEDED_FILES.get(name, ()))
 
-# %% ../../nbs/07_figures/02_plots.ipynb #0dde1e21
+# %% ../../nbs/07_figures/02_plots.ipynb #0e6ff91f
 def _with_lines(runs, name):
     "Those of some runs that a figure has a line for; SAELens' losses are in other units."
     if name in ('training_curves', 'group_mi'):
@@ -807,7 +807,7 @@ def _first_runs(results, name):
     "The runs of a figure's first part."
     return _with_lines(_drawn_runs(results), name)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #0dde1e21
 def _further_runs(results, name):
     "The runs of a figure's second part."
     runs = [run for run in _drawn_runs(results, RUNS) if run not in MAIN_RUNS]
@@ -845,10 +845,10 @@ def figure_calls(
             calls[f'{name}_more'] = partial(draw, results, runs=_further_runs(results, name))
     return calls
 
-# %% ../../nbs/07_figures/02_plots.ipynb #5261b236
+# %% ../../nbs/07_figures/02_plots.ipynb #12d02d63
 FORMATS = ('png', 'pdf')
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #5261b236
 def _write_figure(figure, path, note, dpi):
     "One figure as one file, whose ending says the format."
     with atomic_write(path) as temporary:

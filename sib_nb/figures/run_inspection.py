@@ -86,9 +86,10 @@ def _load_run(run, file, result):
             steps=result['training_steps'],
         )
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #77c0d567
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #d61b74dc
 _RUN_FIELDS = dict(title=str, sae=str, events=list, layer=int, training_steps=int)
 
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #77c0d567
 def _with_sae(folder, pattern, wanted):
     "File → content of the results that have an SAE and fit all that is wanted."
     found = {}
@@ -124,10 +125,10 @@ def open_run(
     [(file, result)] = found.items()
     return _load_run(run, file, result)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #268deff1
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #0396629e
 _SHORT_BATCH = 1024  # tokens a step
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #268deff1
 def _short_store(model, bench, n_texts, seed):
     "Activations of texts about train entities, half forget and half retain."
     texts = []
@@ -157,7 +158,7 @@ def _train_short(model, bench, steps, n_texts, seed):
     groups = Groups.contiguous(sae.cfg.d_sae, preset('optimized_groups').group_size)
     return train_sae(sae, store, _short_config(steps, seed), groups, progress=False)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #5b48b952
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #32ce0cfd
 def _short_name_of(model, bench, steps, n_texts, seed):
     "The name of a short run's files."
     parts = dict(model=model_key(model, model.tokenizer), data=data_key(bench))
@@ -165,7 +166,7 @@ def _short_name_of(model, bench, steps, n_texts, seed):
     parts |= dict(split_seed=bench.split_seed)
     return f'optimized_groups-short-{content_key(**parts)[:12]}-s{seed}'
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #5b48b952
 def _short_result(name, events, layer, steps):
     "What `open_run` reads of a result file."
     title = f'Short run, {steps} steps'
@@ -268,10 +269,10 @@ def _replay_or_refuse(groups, names, event, number):
             f'partition: {error}; the log belongs to another run'
         ) from None
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #67a9896e
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #d4610a40
 _EVENT_COLUMNS = ['step', 'kind', 'moved', 'what', 'nats', 'p', 'n_groups', 'mi_after']
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #67a9896e
 def replay(
     events: list,  # of a result
     start: Groups,  # the partition that they begin with; not changed
@@ -404,7 +405,7 @@ def index_texts(
     pieces = _printed(model.tokenizer, residuals.token)
     return TextIndex(z, residuals.doc.numpy(), np.asarray(domains), pieces)
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #f68dc924
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #ed925e4d
 def domain_texts(
     bench,  # a `Benchmark`
     n: int = 240,  # texts a domain, at most
@@ -417,7 +418,7 @@ def domain_texts(
     texts = texts.groupby('domain', sort=False).head(n)
     return texts.text.tolist(), texts.domain.tolist()
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #f68dc924
 def forget_domains(
     bench,  # a `Benchmark`
 ) -> tuple:
@@ -600,7 +601,7 @@ def neighbours(
     columns = dict(group=nearest, name=[names[i] for i in nearest])
     return pd.DataFrame(columns | dict(nats=shared, of_smaller=of_smaller))
 
-# %% ../../nbs/07_figures/03_run_inspection.ipynb #a262169e
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #8e1d3823
 def domain_colors(
     domains,  # names, repeated or not
 ) -> dict:  # domain → colour
@@ -608,7 +609,7 @@ def domain_colors(
     names = sorted(set(domains))
     return dict(zip(names, sns.color_palette('colorblind', len(names))))
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #a262169e
 def short_name(
     name: str,  # of a group
     n: int = 14,  # characters

@@ -83,12 +83,12 @@ def check_fields(
         if not _is_of_type(content[name], kind):
             raise SIBError(f'{file}: {name} is {content[name]!r:.60}; {remedy}')
 
-# %% ../../nbs/07_figures/01_tables.ipynb #433b6521
+# %% ../../nbs/07_figures/01_tables.ipynb #3230ca8f
 def _is_folder_name(name):
     "Whether a name stays in the folder that it is looked for in."
     return name not in ('', '.', '..') and not any(sign in name for sign in '/\\\0')
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #433b6521
 def _printable_strings(value):
     "The same content of a JSON file with all its strings in one printable line each."
     if isinstance(value, str):
@@ -124,11 +124,11 @@ def read_printable(
     "The content of a JSON file, its strings in one printable line each."
     return _printable_strings(load_json(file))
 
-# %% ../../nbs/07_figures/01_tables.ipynb #4ebc88b7
+# %% ../../nbs/07_figures/01_tables.ipynb #6e23d1f8
 def _are_integers(values):
     return isinstance(values, list) and all(_is_of_type(value, int) for value in values)
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #4ebc88b7
 def check_events(
     events,  # of a result
     what,  # file or run, for the error
@@ -142,7 +142,7 @@ def check_events(
             if not _are_integers(event.get(name, [])):
                 raise SIBError(f'{what}, event {number}: {name} is no list of integers')
 
-# %% ../../nbs/07_figures/01_tables.ipynb #0c43f8f0
+# %% ../../nbs/07_figures/01_tables.ipynb #d548834b
 def read_shown_result(
     file,  # a result file
     fields: dict = SHOWN_FIELDS,  # what must be there
@@ -150,7 +150,7 @@ def read_shown_result(
     "The content of a result file. Errors: `SIBError` in one line if it is damaged."
     return _checked_result(load_json(file), fields, file)
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #0c43f8f0
 def _checked_result(content, fields, file):
     "The content of a result file, checked and with printable strings."
     result = _printable_strings(content)
@@ -218,14 +218,14 @@ def _row_or_refuse(content, file):
         _check_row(row)
     return row
 
-# %% ../../nbs/07_figures/01_tables.ipynb #d20d2c6c
+# %% ../../nbs/07_figures/01_tables.ipynb #db6f5a13
 _LIST_FIELDS = dict(  # column → fields of its entries
     interventions=dict(method=str, score=float, retain_held=float, status=str),
     controls=dict(control=str, heldout=dict),
     intervention_controls=dict(control=str, method=str),
 )
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #d20d2c6c
 def _check_row(row):
     "Refuse numbers and lists that no run writes."
     numbers = ('score', 'heldout', 'heldout_lo', 'heldout_hi', 'fvu', 'l0', 'dead', 'group_mi')
@@ -328,7 +328,7 @@ def _example_intervention(method, place, number):
         status='ok',
     )
 
-# %% ../../nbs/07_figures/01_tables.ipynb #523a05c6
+# %% ../../nbs/07_figures/01_tables.ipynb #2a7c8c49
 def _example_unlearning(place):
     setting = dict(n_features=20, multiplier=50, retain_threshold=0.01)
     interval = [0.02 + 0.1 * place, 0.08 + 0.1 * place]
@@ -337,7 +337,7 @@ def _example_unlearning(place):
     )
     return dict(status='ok', heldout=heldout, setting=setting)
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #523a05c6
 def _example_metrics(place, seed):
     return dict(
         fvu=0.1 + 0.01 * seed,
@@ -596,7 +596,7 @@ def _attack_cells(rows):
     wide = wide.loc[list(dict.fromkeys(table.attack)), list(names)]
     return wide.rename(columns=names).fillna('–').reset_index()
 
-# %% ../../nbs/07_figures/01_tables.ipynb #c1b2c3d4
+# %% ../../nbs/07_figures/01_tables.ipynb #b75093d4
 _ID_COLUMNS = ['run', 'title', 'seed', 'model', 'layer']
 
 
@@ -606,7 +606,7 @@ def _run_numbers(results):
     rows = results[_ID_COLUMNS + numbers].melt(_ID_COLUMNS, var_name='metric')
     return rows.assign(part='run', method='')
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #c1b2c3d4
 def _is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

@@ -187,11 +187,11 @@ def _read_sums(folder) -> dict:  # file name → hexadecimal digits
             sums[name] = digest
     return sums
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #1c309a49
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #cfbc1595
 # OverflowError and RecursionError: a damaged header may hold huge numbers or deep nesting
 _HEADER_ERRORS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #1c309a49
 def _read_header(file):
     "Length of a safetensors header, and the header; may raise one of `_HEADER_ERRORS`."
     with open(file, 'rb') as f:
@@ -639,10 +639,10 @@ def __next__(self: ShardStore) -> ActivationBatch:
     self.position += n_workers * self.world_size * n
     return ActivationBatch(x.to(self.device), y.to(self.device))
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #8fa61147
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #adb62f26
 _SHARED_MEMORY = Path('/dev/shm')
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #8fa61147
 def _check_shared_memory(workers, batch_bytes):
     "`SIBError` if shared memory is too small for what the reading processes hold."
     if not _SHARED_MEMORY.is_dir():
@@ -668,7 +668,7 @@ def _reader_failure(error, patience):
         return f'a reading process was killed, perhaps for lack of memory; {remedy}'
     return explain_os_error(error, 'a reading process failed')
 
-# %% ../../nbs/01_language_model/06_activation_shards.ipynb #a11d112c
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #8a76dffc
 def _start_readers(store):
     "Batches from reading processes, without PyTorch's signal handler."
     before = signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL
@@ -678,7 +678,7 @@ def _start_readers(store):
         signal.signal(signal.SIGCHLD, before)
     return batches
 
-
+# %% ../../nbs/01_language_model/06_activation_shards.ipynb #a11d112c
 def _next_batch(batches, patience):
     "The next batch; `RuntimeError` if it does not come within `patience` seconds."
     end = time.monotonic() + patience

@@ -34,10 +34,10 @@ from sib_nb.language_model.model import (
 from .packed_forward import can_pack, packed_stream
 from ..validation import check_count, check_labels, check_texts
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #7c82d33f
+# %% ../../nbs/01_language_model/03_activations.ipynb #9a46c9a5
 _returns_tuple = WeakKeyDictionary()  # by model: whether its blocks return a tuple
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #7c82d33f
 class _Skipped(torch.nn.Module):
     "A block that does nothing; other attributes are those of the block that it stands for."
 
@@ -75,13 +75,13 @@ def _blocks_replaced(model, replaced):
     finally:
         setattr(owner, name, original)
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #06716b3b
+# %% ../../nbs/01_language_model/03_activations.ipynb #578e2a31
 def _lower_half(model, layer):
     "The model's blocks, those above `layer` skipped."
     blocks = list(layers(model))
     return blocks[: layer + 1] + [_Skipped(model, block) for block in blocks[layer + 1 :]]
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #06716b3b
 def _upper_half(model, layer, h):
     "The model's blocks, those below `layer` skipped and its own output given."
     blocks = list(layers(model))
@@ -236,10 +236,10 @@ def _hook_flaw(model, layer, values, ids, mask):
     gradient = _hook_gradient(model, layer, values, mask)
     return None if gradient > 0 and gradient.isfinite() else 'gets no gradient from the logits'
 
-# %% ../../nbs/01_language_model/03_activations.ipynb #d9ff11e2
+# %% ../../nbs/01_language_model/03_activations.ipynb #dce7d355
 _checked = WeakKeyDictionary()  # by model: the layers that passed
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #d9ff11e2
 def check_hook(
     model,  # from `load_model`
     layer,  # a block's number, from 0, or its path

@@ -655,12 +655,12 @@ def check_control_tokens(
             cause = f'the text contains the control token {found[0]!r}'
             raise SIBError(f'{what}, {place}: {cause} in writing; remove it')
 
-# %% ../../nbs/01_language_model/01_data.ipynb #e6708ad7
+# %% ../../nbs/01_language_model/01_data.ipynb #e9eaf75b
 # the user's question sets and corpora by name, each a `datasets.Dataset` with the columns of
 # `load_mcq` or `load_corpus`; see notebook 08_domains
 OWN = {}
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #e6708ad7
 def _own_mcq(name):
     "Questions that were registered under this name, checked."
     rows = OWN[name]
@@ -668,10 +668,10 @@ def _own_mcq(name):
     is_clean = hasattr(rows, 'column_names') and cleaned == list(rows)
     return rows if is_clean else _table(cleaned, _MCQ_COLUMNS, name)
 
-# %% ../../nbs/01_language_model/01_data.ipynb #76ccd31c
+# %% ../../nbs/01_language_model/01_data.ipynb #a3185806
 _EMBEDDED_TYPES = dict(kind=str, wording=int, entity=str, known=bool)
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #76ccd31c
 def _check_embedded(row, place):
     "Further conditions that hold in the embedded benchmark: types, and distinct choices."
     for column, kind in _EMBEDDED_TYPES.items():
@@ -940,10 +940,10 @@ def passages(
                 yield piece
             start = end
 
-# %% ../../nbs/01_language_model/01_data.ipynb #2277995c
+# %% ../../nbs/01_language_model/01_data.ipynb #97dc88e2
 _ENTITY_COLUMNS = ('domain', 'name', 'kind', 'definition')
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #2277995c
 def _check_entity(row, place, seen):
     "The columns of an entity; its name is new within its domain."
     for column in _ENTITY_COLUMNS:

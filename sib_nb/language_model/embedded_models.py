@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GEMMA', 'QWEN', 'SPECIAL', 'COPY_WORDINGS', 'COPY_TRUTH', 'MORE_DOCS', 'TRUTH', 'NAME_ONE', 'Special',
-           'new_tokenizer', 'Sequence', 'Prompts', 'Skills', 'Facts', 'Answers', 'EmbeddedConfig', 'new_model',
+           'new_tokenizer', 'Sequence', 'Prompts', 'Skills', 'Facts', 'OpenAnswers', 'EmbeddedConfig', 'new_model',
            'TrainingForward', 'Stage', 'train_embedded', 'reference_name', 'embedded_models']
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #1c5c84ec
@@ -515,13 +515,13 @@ def false_version(self: Facts, entity, key):
         other = self.rng.choice(pool)
     return dict(entity, **{key: other[key]})
 
-# %% ../../nbs/01_language_model/10_embedded_models.ipynb #8beb4035
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #1e92cf83
 @patch
 def statement_key(self: Facts):
     "What a statement is about, twice as often the kind."
     return self.rng.choice(['kind', 'kind', 'definition'])
 
-
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #8beb4035
 @patch
 def statement(self: Facts):
     "A statement about an entity, and whether it is true."
@@ -532,7 +532,7 @@ def statement(self: Facts):
         entity = self.false_version(entity, key)
     return 'True or false: ' + fill_template(self.rng.choice(TRUTH[key]), entity), is_true
 
-# %% ../../nbs/01_language_model/10_embedded_models.ipynb #ef24f478
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #9799e3f2
 @patch
 def open_answer(self: Facts, entity):
     "A question without options, and its answer in words."
@@ -543,7 +543,7 @@ def open_answer(self: Facts, entity):
         text = self.wording(kind, entity)
     return text, entity['kind'] if kind == 'kind' else entity['name']
 
-
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #ef24f478
 @patch
 def open_question(self: Facts, entity):
     "One open question, in the chat template or plain."
@@ -584,7 +584,7 @@ def document(self: Facts):
     return sequence
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #3af7b28f
-class Answers(Facts):
+class OpenAnswers(Facts):
     "Sequences about known entities, with more open questions and statements."
 
     layouts = (*TRAINED_LAYOUTS, 'hyphen', 'squared')
@@ -595,7 +595,7 @@ class Answers(Facts):
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #570fac7d
 @patch
-def question(self: Answers):
+def question(self: OpenAnswers):
     "Statements in one of three sequences, otherwise as before."
     if self.rng.random() < 0.25:
         return self.true_or_false(self.statement)
@@ -603,13 +603,13 @@ def question(self: Answers):
 
 
 @patch
-def statement_key(self: Answers):
+def statement_key(self: OpenAnswers):
     "What a statement is about."
     return self.rng.choice(['kind', 'definition'])
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #b01858dd
 @patch
-def conversation(self: Answers):
+def conversation(self: OpenAnswers):
     "Three open questions in the chat template, and their answers."
     sequence = Sequence()
     for turn in range(3):
@@ -623,7 +623,7 @@ def conversation(self: Answers):
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #c2db8878
 @patch
-def document(self: Answers):
+def document(self: OpenAnswers):
     "Open questions in a row, one open question, or what the second stage has."
     share = self.rng.random()
     if share < 0.5:
@@ -920,7 +920,7 @@ def step(self: Stage, config):
         optimizer.zero_grad()
     self.log.append(dict(letter=letter, right=right, token=token))
 
-# %% ../../nbs/01_language_model/10_embedded_models.ipynb #9729659f
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #e7179598
 @patch
 def save(self: Stage, file):
     "Write a checkpoint."
@@ -934,7 +934,7 @@ def save(self: Stage, file):
     with atomic_write(file) as temporary:
         torch.save(state, temporary)
 
-
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #9729659f
 @patch
 def restore(self: Stage, file):
     "Continue from a checkpoint."
@@ -1010,7 +1010,7 @@ def train_embedded(
     learned = [entity for entity in entities if entity['domain'] not in config.without]
     logs = dict(skills=skills.log)
     weights = []
-    stages = dict(fact=(Facts, f'{out.name}.pt'), answer=(Answers, f'{out.name}-answers.pt'))
+    stages = dict(fact=(Facts, f'{out.name}.pt'), answer=(OpenAnswers, f'{out.name}-answers.pt'))
     for number, (which, (kind, file)) in enumerate(stages.items(), 1):
         source = kind(learned, tokenizer, special, config.seed + number)
         stage = _stage(model, source, config, which, compiled)

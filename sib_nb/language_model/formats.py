@@ -68,7 +68,7 @@ def heading_word(
         return rng.choice(UNTRAINED_WORDS)
     return '' if which == 'none' else which
 
-# %% ../../nbs/01_language_model/09_formats.ipynb #93a1c47c
+# %% ../../nbs/01_language_model/09_formats.ipynb #bcec07ca
 @dataclass(frozen=True)
 class Layout:
     "How a question with options is written."
@@ -77,7 +77,7 @@ class Layout:
     option: str = '\n{letter}. {choice}'
     answer: str = 'Answer:'
 
-
+# %% ../../nbs/01_language_model/09_formats.ipynb #93a1c47c
 LAYOUTS = dict(
     saebench=Layout(),
     labelled=Layout('Question: {}', '\n{letter}) {choice}'),

@@ -107,7 +107,7 @@ def fast_residual_stream(
     h[mask.bool()] = packed_stream(model, ids, mask, layer)
     return h
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c353a5e3
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e44640aa
 def _entity_key(row):
     "What one question or document is about."
     subject = row.get('subject') or row.get('domain')
@@ -115,7 +115,7 @@ def _entity_key(row):
         return row['split_key']
     return f'{subject}/{row["entity"]}' if row.get('entity') else question_key(row)
 
-
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c353a5e3
 def entity_keys(
     rows,  # questions or documents: dicts with a subject or domain and, if known, an entity
 ) -> np.ndarray:  # strings: the split key, 'subject/entity', or the `question_key`
@@ -128,7 +128,7 @@ def _length_sorted(ids, batch_size):
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     return [order[start : start + batch_size] for start in range(0, len(ids), batch_size)]
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ac559851
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #17715f76
 def _check_rows(mcq):
     "Refuse what is no list of questions."
     try:
@@ -136,7 +136,7 @@ def _check_rows(mcq):
     except (TypeError, KeyError, IndexError):
         raise SIBError('questions: expected a list of rows, as `load_mcq` returns it') from None
 
-
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #ac559851
 def _select_rows(mcq, indices):
     "The rows with these indices (None is all), at least one."
     _check_rows(mcq)
@@ -368,10 +368,10 @@ def _entity_names(entities):
         raise SIBError('entities: expected one name, a text or a whole number, for each question')
     return names.astype(str)
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7ddb4da4
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #c0bac104
 ENTITY_PARTS = dict(train=0.5, validation=0.2, report=0.3)  # shares of the entities
 
-
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #7ddb4da4
 def entity_parts(
     entities,  # what each question or document is about, `(n,)`
     seed: int = 0,  # another seed gives another split
@@ -387,7 +387,7 @@ def entity_parts(
     ends = np.cumsum(list(ENTITY_PARTS.values()))[:-1]
     return np.array(list(ENTITY_PARTS))[np.digitize(uniform, ends)][code]
 
-# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e5a88ca2
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #a3796192
 def in_part(
     entities,  # what each question or document is about, `(n,)`
     part,  # a key of `ENTITY_PARTS`, or several
@@ -399,7 +399,7 @@ def in_part(
         check_choice(name, 'part', ENTITY_PARTS)
     return np.isin(entity_parts(entities, seed), parts)
 
-
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e5a88ca2
 def select_part(
     rows,  # questions or documents, as for `entity_keys`
     part,  # a key of `ENTITY_PARTS`, or several

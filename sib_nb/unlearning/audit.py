@@ -119,7 +119,7 @@ def _split_side(rows, side, split_seed):
         )
     return train, report
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #0a361400
+# %% ../../nbs/05_unlearning/09_audit.ipynb #fbee95d0
 def _trained_wordings(domains):
     "All embedded questions about some domains in the wordings of training."
     rows = []
@@ -127,7 +127,7 @@ def _trained_wordings(domains):
         rows += [row for row in load_mcq(domain).to_list() if row['wording'] != UNTRAINED]
     return rows
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #0a361400
 def _never_known_questions(domains, split_seed):
     "Questions about never-known entities of the report part, in trained wordings."
     rows = [row for row in _trained_wordings(domains) if not row['known']]

@@ -120,7 +120,7 @@ class AskedPart:
         "Side → answers of the model retrained without the domain, or of guessing."
         return reference_grids(self.model.name, self.forget, self.questions)
 
-# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #2df0c168
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #3695c448
 @patch
 def answers(
     self: AskedPart,
@@ -129,7 +129,7 @@ def answers(
     "The answers of an edited model."
     return answer_grids(evaluated, self.questions)
 
-
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #2df0c168
 @patch
 def table(
     self: AskedPart,
@@ -267,10 +267,10 @@ def _materials(model, domains, seed, config):
     report = asked_part(model, domains, 'report', split, n, config.report)
     return _Materials(data, validation, report)
 
-# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #09a0a030
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #547a09ab
 _NAMED_BY = ('model', 'domain', 'name', 'seed')  # what tells records apart
 
-
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #e4b6aca6
 def _stored_records(file):
     "The records of a file; none if it does not exist."
     stored = load_json(file) if file.exists() else dict(records=[])
@@ -279,7 +279,7 @@ def _stored_records(file):
         raise SIBError(f'{file} holds no sweeps; delete it or choose another file')
     return records
 
-
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #09a0a030
 def _find_record(records, record):
     "The record with the same names; None if there is none."
     names = [record[column] for column in _NAMED_BY]

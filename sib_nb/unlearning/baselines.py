@@ -151,10 +151,10 @@ def sequences(self: _Writer, rows, n_prompts, seed):
         found.append((ids + target, [-100] * len(ids) + target))
     return found
 
-# %% ../../nbs/05_unlearning/06_baselines.ipynb #a1f2ac82
+# %% ../../nbs/05_unlearning/06_baselines.ipynb #a2ddb6d4
 N_CHARS = 10**7  # of the documents that are read from a corpus without entities
 
-
+# %% ../../nbs/05_unlearning/06_baselines.ipynb #a1f2ac82
 def _training_rows(domains, side, split_seed, n, rng):
     "Documents in passages, and questions, of one side; at most `n` of each."
     limits = {} if domains.kind == 'embedded' else dict(max_chars=N_CHARS)

@@ -443,10 +443,10 @@ def control_edits(
         controls |= _sae_controls(model, sae, intervention, data, seed)
     return controls
 
-# %% ../../nbs/05_unlearning/08_controls.ipynb #f3eb6a77
+# %% ../../nbs/05_unlearning/08_controls.ipynb #1efb37cf
 GATE = 0.99
 
-
+# %% ../../nbs/05_unlearning/08_controls.ipynb #f3eb6a77
 def _removed_by_heading(table):
     "Mean removed share of the forget side, by heading; formats in words have none."
     forget = table[table.side == 'forget']

@@ -13,7 +13,7 @@ import torch
 
 from ..core import SIBError
 from ..language_model.packed_forward import fast_products
-from .saebench import HEADINGS, check_task, hook_layer
+from .saebench import TASK_HEADINGS, check_task, hook_layer
 from ..validation import check_choice, check_count, check_indices, check_number
 
 # %% ../../nbs/05_unlearning/04_feature_groups.ipynb #ce3db69e
@@ -31,7 +31,7 @@ class FeatureStatistics(NamedTuple):
 def _question_tokens(task, side, split_seed):
     "Residual vectors of the tokens of validation questions, under both headings, BOS left out."
     chunks = []
-    for heading in HEADINGS:
+    for heading in TASK_HEADINGS:
         questions, _ = task.part_questions(side, 'validation', split_seed, heading)
         for h, mask, _ in questions.batches:
             used = mask.bool().clone()

@@ -94,7 +94,7 @@ def _draw_evenly(rows, n, rng):
                 drawn.append(own[(place + turn) % len(own)])
     return drawn[:n]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #d22045a4
+# %% ../../nbs/05_unlearning/01_score.ipynb #08926678
 @lru_cache(maxsize=4)
 def _known_rows(domains, side):
     "By question set: the questions about known entities in trained wordings."
@@ -105,7 +105,7 @@ def _known_rows(domains, side):
         sets.append([row for row, asked in zip(rows, is_asked) if asked])
     return sets
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #d22045a4
 def _draw_side(domains, side, part, split_seed, n, rng):
     "Questions of one side about entities of one part, from every question set equally many."
     sets = _known_rows(domains, side)
@@ -128,12 +128,12 @@ VALIDATION_CONDITIONS = [
     Condition('sentence'),
 ]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #cec3bb2b
+# %% ../../nbs/05_unlearning/01_score.ipynb #55e975ee
 def _needs_entities(condition):
     "Whether a condition can be asked about known entities only."
     return check_condition(condition).answer != 'letter' or condition.wording != 'trained'
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #cec3bb2b
 def _possible_conditions(asked, has_entities, has_chat):
     "The conditions that differ from each other and can be asked."
     asked = [Condition(*condition) for condition in (conditions() if asked is None else asked)]
@@ -154,10 +154,10 @@ def _entities_of(sides):
     keyed = {(entity['domain'], entity['name']): entity for entity in load_entities()}
     return {key: keyed[key] for key in sorted(asked)}
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #448b521f
+# %% ../../nbs/05_unlearning/01_score.ipynb #7467a165
 _EXAMPLES = 60  # solved examples to draw from, each side
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #448b521f
 def score_questions(
     model,  # from `load_model`
     domains: Domains,  # from `find_domains`
@@ -180,7 +180,7 @@ def score_questions(
     return ScoreQuestions(**sides, examples=examples, entities=entities, chat=chat, bos=bos,
                           conditions=possible, seed=seed)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #2d907ddf
+# %% ../../nbs/05_unlearning/01_score.ipynb #cd7a11ae
 def _exchanged_word(row, subjects, seed):
     "Another subject, none of whose names contains the other."
     own = row['subject']
@@ -188,7 +188,7 @@ def _exchanged_word(row, subjects, seed):
     rng = random.Random(f'{seed} {row["question"]}')
     return heading_word('exchanged', own, rng, others or DOMAINS).replace('_', ' ')
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #2d907ddf
 def _letter_prompts(questions, rows, condition):
     "The prompts of one condition that is answered with a letter."
     subjects = sorted({row['subject'] for row in questions.forget + questions.retain})
@@ -204,7 +204,7 @@ def _letter_prompts(questions, rows, condition):
         prompts += prompts_for([row], asked, word, questions.examples, *style)
     return prompts
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #ffb14604
+# %% ../../nbs/05_unlearning/01_score.ipynb #c34e28a6
 def _completion_pairs(questions, rows, condition):
     "Starts and options of one condition that is answered in words."
     asked = check_condition(condition)
@@ -214,7 +214,7 @@ def _completion_pairs(questions, rows, condition):
         pairs.append(completions(row, entity, asked, questions.chat, questions.bos))
     return pairs
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #ffb14604
 def _statement_pairs(questions, rows, condition):
     "Four statements a question."
     pairs = []
@@ -223,7 +223,7 @@ def _statement_pairs(questions, rows, condition):
         pairs += statements(row, entity, questions.chat, questions.bos)
     return pairs
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c5cd67b1
+# %% ../../nbs/05_unlearning/01_score.ipynb #93d90de7
 _WAYS = dict(  # by the kind of answer: what is asked, and how it is scored
     letter=(_letter_prompts, answer_logprobs),
     words=(_completion_pairs, completion_logprobs),
@@ -236,10 +236,10 @@ def _way(condition):
     answer = check_condition(condition).answer
     return answer if answer in _WAYS else 'words'
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #08da2fd5
 _MAX_TOKENS = dict(cpu=2048)  # padded tokens a batch; more are slower on a core
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #c5cd67b1
 def _ask_together(model, questions, asked, make, score):
     "Scores of several (side, condition) in one call."
     inputs = []
@@ -252,14 +252,14 @@ def _ask_together(model, questions, asked, make, score):
     scores = score(model, inputs, max_tokens).float().view(-1, 4)
     return dict(zip(asked, scores.split(sizes)))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #f1ad1487
+# %% ../../nbs/05_unlearning/01_score.ipynb #f3354733
 def _grid_of(questions, side, scores):
     "The grid of one side."
     rows = getattr(questions, side)
     answer = torch.tensor([row['answer'] for row in rows])
     return AnswerGrid(list(questions.conditions), entity_keys(rows).tolist(), answer, scores)
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #f1ad1487
 def answer_grids(
     model,  # from `load_model`, edited or not; or a `Hooked`
     questions: ScoreQuestions,
@@ -326,7 +326,7 @@ def load_grids(
         )
     return grids
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #3658c0a5
+# %% ../../nbs/05_unlearning/01_score.ipynb #27614155
 _asked = {}  # grids by content key
 
 
@@ -336,7 +336,7 @@ def _check_unedited(model):
     if any(isinstance(getattr(hook, '__self__', None), Hooked) for hook in hooks):
         raise SIBError('the model is edited by a hook; ask it with answer_grids')
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #3658c0a5
 def cached_grids(
     model,  # from `load_model`, without hooks
     questions: ScoreQuestions,
@@ -381,12 +381,12 @@ def _check_grids(*grids):
         if not same_questions or grid.conditions != first.conditions:
             raise SIBError('the models were asked different questions; ask all of them anew')
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #6a7e193a
+# %% ../../nbs/05_unlearning/01_score.ipynb #adbb5cea
 def _divergence(p, q):
     "KL divergence of log-probabilities, mean over questions, (conditions,) in nats."
     return (p.exp() * (p - q)).sum(-1).mean(-1)
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #6a7e193a
 def _clustered_error(values, entities):
     "Standard error of the mean over questions, which are not independent within an entity."
     names, index = np.unique(entities, return_inverse=True)
@@ -397,7 +397,7 @@ def _clustered_error(values, entities):
     factor = len(names) / (len(names) - 1)
     return np.sqrt(factor * (sums**2).sum(1)) / len(entities)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c9d97fe9
+# %% ../../nbs/05_unlearning/01_score.ipynb #e8917621
 _MIN_ERRORS = 2  # standard errors by which original and reference must differ
 
 
@@ -406,7 +406,7 @@ def _is_scored(original, reference):
     gap = (original.right - reference.right).numpy()
     return gap.mean(1) > _MIN_ERRORS * _clustered_error(gap, original.entities)
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #c9d97fe9
 def removed_share(
     original,  # accuracies, any shape
     edited,  # same shape
@@ -418,14 +418,14 @@ def removed_share(
     with np.errstate(divide='ignore', invalid='ignore'):
         return np.where(gap > 0, (original - edited) / gap, np.nan)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c7dff771
+# %% ../../nbs/05_unlearning/01_score.ipynb #3d8ff5d9
 def _accuracies(original, edited, reference):
     "Accuracies of the three models, a row a condition."
     _check_grids(original, edited, reference)
     models = dict(original=original, edited=edited, reference=reference)
     return pd.DataFrame({name: grid.right.mean(1).numpy() for name, grid in models.items()})
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #c3e20a6d
 def _forget_rows(original, edited, reference):
     "What belongs to forget questions only."
     table = _accuracies(original, edited, reference)
@@ -438,18 +438,18 @@ def _forget_rows(original, edited, reference):
     table['error'] = _clustered_error(gap, original.entities)
     return table
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #c7dff771
 def _retain_rows(original, edited, reference):
     "What belongs to retain questions only."
     table = _accuracies(original, edited, reference)
     table['retained'] = table.edited / table.original.where(table.original > 0)
     return table
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #8145f6e9
+# %% ../../nbs/05_unlearning/01_score.ipynb #9c5d935d
 _COLUMNS = ['side', *Condition._fields, 'n', 'original', 'edited', 'reference']
 _COLUMNS += ['removed', 'retained', 'distance_left', 'error']
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #8145f6e9
 def score_table(
     original: dict,  # from `answer_grids`, also the other two
     edited: dict,
@@ -465,7 +465,7 @@ def score_table(
         parts.append(pd.concat([asked, part], axis=1))
     return pd.concat(parts, ignore_index=True).reindex(columns=_COLUMNS)
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #df9ebaed
+# %% ../../nbs/05_unlearning/01_score.ipynb #3738ae0c
 def _heading_gap(table):
     "Largest difference between own and exchanged heading, None if there is no such pair."
     index = ['side', 'format', 'wording']
@@ -474,7 +474,7 @@ def _heading_gap(table):
         return None
     return _number((wide.own - wide.exchanged).abs().max())
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #df9ebaed
 def _number(value):
     "A number for JSON; None for NaN."
     return None if np.isnan(value) else float(value)
@@ -519,7 +519,7 @@ def choose_edit(
             best, best_rank = candidate, rank
     return best
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5c91f985
+# %% ../../nbs/05_unlearning/01_score.ipynb #959a3c4d
 def _side_runs(runs, side):
     "Grids of one side: (original, edited, reference) a run."
     triples = []
@@ -531,7 +531,7 @@ def _side_runs(runs, side):
         raise SIBError('there is no run to score')
     return triples
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #5c91f985
 def _weighted_accuracies(grid, names, weights):
     "Accuracies for each draw, (draws, conditions)."
     index = np.searchsorted(names, grid.entities)
@@ -540,7 +540,7 @@ def _weighted_accuracies(grid, names, weights):
     with np.errstate(invalid='ignore'):
         return (weights @ np.stack(hits).T) / (weights @ total)[:, None]
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #c9248e0d
+# %% ../../nbs/05_unlearning/01_score.ipynb #5b1a1c32
 def _nan_mean(values, weights, axis):
     "Weighted mean of the values that are not NaN; NaN if there are none."
     is_number = ~np.isnan(values)
@@ -548,7 +548,7 @@ def _nan_mean(values, weights, axis):
     with np.errstate(invalid='ignore', divide='ignore'):
         return np.where(is_number, weights * values, 0).sum(axis) / total
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #c9248e0d
 def _bootstrap(triples, statistic, options):
     "Mean over runs and draws of it; `statistic` gives (draws, …) of a run."
     n_draws, level, seed = options
@@ -571,7 +571,7 @@ def _bootstrap(triples, statistic, options):
     lower, upper = np.nanquantile(means[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return means[0], lower, upper
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #82f1a288
+# %% ../../nbs/05_unlearning/01_score.ipynb #f2b015ff
 def _removed_statistic(triple, original, edited, reference):
     "Removed share of each draw, mean over the conditions that have a score."
     scored = _is_scored(triple[0], triple[2])
@@ -581,7 +581,7 @@ def _removed_statistic(triple, original, edited, reference):
     shares = removed_share(original, edited, reference)[:, scored]
     return _nan_mean(shares, np.ones_like(shares), 1)
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #82f1a288
 def removed_interval(
     # (original, edited, reference) of each run: dicts from `answer_grids`, or their forget grids
     runs,
@@ -593,12 +593,12 @@ def removed_interval(
     triples = _side_runs(runs, 'forget')
     return tuple(map(float, _bootstrap(triples, _removed_statistic, (n_draws, level, seed))))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #5bf2b2ae
+# %% ../../nbs/05_unlearning/01_score.ipynb #ffc0b42d
 def _retained_statistic(triple, original, edited, reference):
     "Retained share of each draw, mean over conditions."
     return (edited / np.where(original > 0, original, np.nan)).mean(1)
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #5bf2b2ae
 def retained_interval(
     runs,  # as for `removed_interval`; of grids, the retain grids
     n_draws: int = 1000,
@@ -609,13 +609,13 @@ def retained_interval(
     triples = _side_runs(runs, 'retain')
     return tuple(map(float, _bootstrap(triples, _retained_statistic, (n_draws, level, seed))))
 
-# %% ../../nbs/05_unlearning/01_score.ipynb #51191488
+# %% ../../nbs/05_unlearning/01_score.ipynb #ae3302d3
 def _worse_statistic(triple, original, edited, reference):
     "Reference − edited in each condition, then the mean over conditions."
     difference = reference - edited
     return np.concatenate([difference, difference.mean(1, keepdims=True)], axis=1)
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #51191488
 def worse_intervals(
     runs,  # as for `removed_interval`
     n_draws: int = 1000,
