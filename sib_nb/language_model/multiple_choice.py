@@ -394,7 +394,7 @@ def in_part(
     seed: int = 0,  # of the split
 ) -> np.ndarray:  # bool `(n,)`
     "Whether each entity belongs to a part."
-    parts = [part] if isinstance(part, str) else list(part)
+    parts = list(part) if isinstance(part, (list, tuple, set)) else [part]
     for name in parts:
         check_choice(name, 'part', ENTITY_PARTS)
     return np.isin(entity_parts(entities, seed), parts)

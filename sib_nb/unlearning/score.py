@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['VALIDATION_CONDITIONS', 'AnswerGrid', 'ScoreQuestions', 'score_questions', 'answer_grids', 'guess_grids',
            'save_grids', 'load_grids', 'cached_grids', 'reference_grids', 'removed_share', 'score_table',
-           'score_summary', 'choose_edit', 'removed_interval', 'retained_interval', 'worse_intervals']
+           'mean_over_formats', 'score_summary', 'choose_edit', 'removed_interval', 'retained_interval',
+           'worse_intervals']
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #e62add95
 import random
@@ -479,6 +480,37 @@ def _number(value):
     "A number for JSON; None for NaN."
     return None if np.isnan(value) else float(value)
 
+# %% ../../nbs/05_unlearning/01_score.ipynb #083fff40
+def _mean(values):
+    "Mean over the last axis, NaN left out; NaN where nothing is left."
+    counts = (~np.isnan(values)).sum(-1)
+    sums = np.nansum(values, -1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #7ff89a75
+def mean_over_formats(
+    conditions,  # list of `Condition`
+    shares,  # removed share under each, `(…, conditions)`; NaN where there is none
+) -> np.ndarray:  # `(…)`
+    """Mean over formats and wordings. Of each counts the smaller of two means, under the own
+    heading and under others: an edit that reads the heading removes nothing under others."""
+    shares = np.asarray(shares, float)
+    is_own = np.array([condition.heading == 'own' for condition in conditions])
+    kinds = [(condition.format, condition.wording) for condition in conditions]
+    smaller = []
+    for kind in dict.fromkeys(kinds):
+        is_kind = np.array([other == kind for other in kinds])
+        under_own, under_others = (
+            _mean(shares[..., is_kind & which]) for which in (is_own, ~is_own)
+        )
+        smaller.append(np.fmin(under_own, under_others))
+    return _mean(np.stack(smaller, -1))
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #fbda746b
+def _conditions(table):
+    "The conditions of the rows of a table."
+    return [Condition(*row) for row in table[list(Condition._fields)].itertuples(index=False)]
+
 # %% ../../nbs/05_unlearning/01_score.ipynb #71f1cfcd
 def score_summary(
     table: pd.DataFrame,  # from `score_table`
@@ -489,15 +521,14 @@ def score_summary(
     forget = table[table.side == 'forget']
     retained = table.retained[table.side == 'retain'].min()
     unscored = forget[forget.removed.isna()]
-    asked = unscored[list(Condition._fields)].itertuples(index=False)
     return dict(
-        removed=_number(forget.removed.mean()),
+        removed=_number(mean_over_formats(_conditions(forget), forget.removed)),
         removed_least=_number(forget.removed.min()),
         retained_least=_number(retained),
         heading_gap=_heading_gap(table),
         worse_than_reference=max(0.0, float((forget.reference - forget.edited).max())),
         kept=bool(retained >= gate),
-        unscored=[str(Condition(*condition)) for condition in asked],
+        unscored=[str(condition) for condition in _conditions(unscored)],
     )
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #d3e766ca
@@ -573,13 +604,13 @@ def _bootstrap(triples, statistic, options):
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #f2b015ff
 def _removed_statistic(triple, original, edited, reference):
-    "Removed share of each draw, mean over the conditions that have a score."
+    "Removed share of each draw, mean over the formats that have a score."
     scored = _is_scored(triple[0], triple[2])
     if not scored.any():
         remedy = 'take other questions, or more of them'
         raise SIBError(f'the original does not answer better than the reference; {remedy}')
-    shares = removed_share(original, edited, reference)[:, scored]
-    return _nan_mean(shares, np.ones_like(shares), 1)
+    shares = removed_share(original, edited, reference)
+    return mean_over_formats(triple[0].conditions, np.where(scored, shares, np.nan))
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #82f1a288
 def removed_interval(
@@ -589,7 +620,7 @@ def removed_interval(
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
 ) -> tuple:  # mean, lower and upper end
-    "Removed share, mean over conditions and runs, with a bootstrap interval."
+    "Removed share, mean over formats and runs, see `mean_over_formats`,, with a bootstrap interval."
     triples = _side_runs(runs, 'forget')
     return tuple(map(float, _bootstrap(triples, _removed_statistic, (n_draws, level, seed))))
 
