@@ -280,7 +280,7 @@ def _validation_statistic(sae, task, guard, split_seed):
         values.append(_statistics(sae, questions, [guard])[0])
     return np.concatenate(values)
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #1ff7e881
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #c6a185d9
 @torch.no_grad()
 @fast_products()
 def calibrated_guards(
@@ -429,7 +429,7 @@ def _sweep_logprobs(model, sae, questions, base, interventions, floor, progress)
     n_settings = len(interventions)
     return rerun(model, questions, plan, n_settings, base, keep=keep, progress=progress)
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #0fb20c95
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #70eea614
 def _measure(model, sae, asked, interventions, gate, progress):
     "The columns of all sides and headings; NaN where a setting was given up before."
     table = pd.DataFrame(index=range(len(interventions)))

@@ -548,7 +548,7 @@ class UnlearningTask:
     exchanged: dict
     config: dict  # model, layer and sizes, as results record them
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #b0559921
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #2e508e30
 @patch
 def part_questions(
     self: UnlearningTask,
@@ -570,7 +570,7 @@ def part_questions(
         )
     return subset(questions, keep), base[keep]
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #776bb8ce
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #3758d27f
 def exchange_headings(
     rows,  # questions
     subjects,  # subjects of the other side, from which each heading is drawn
@@ -618,7 +618,7 @@ def _task_residuals(model, rows, layer, batch_size, progress):
         for name, part in tqdm(rows.items(), desc='corpora', disable=not progress)
     }
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #4552bbd9
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #6e3423e7
 def _exchanged_questions(known, prepare):
     "The known questions of both sides under exchanged headings; `prepare` encodes rows."
     subjects = {side: [row['subject'] for row in rows] for side, rows in known.items()}
@@ -830,7 +830,7 @@ def _reaches_floor(questions, floor, config):
     is_validation = in_part(questions.entity, 'validation', config.split_seed)
     return within_reach(questions.answer, floor, np.ones(len(is_validation), bool), is_validation)
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #06510ffc
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #2b73991a
 def _heldout_right(letters, questions, config):
     "Whether each report question is answered correctly, `(..., n)`, and the entities, `(n,)`."
     held = in_part(questions.entity, 'report', config.split_seed)
@@ -988,7 +988,7 @@ def _named_questions(domains, side, split_seed):
     rows = [row for row in rows if row.get('known', True)]
     return random.Random(0).sample(rows, min(NAMED_QUESTIONS[side], len(rows)))
 
-
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #547dc934
 def _named_data(benchmark, split_seed):
     "Questions and corpora of a benchmark that is given by its name, its folder or as an object."
     domains = find_domains(benchmark)
