@@ -36,7 +36,7 @@ from sib_nb.unlearning.feature_groups import (
     top_ratio,
 )
 from sib_nb.unlearning.saebench import (
-    TASK_HEADINGS,
+    HEADINGS,
     check_list,
     check_sae,
     check_task,
@@ -275,12 +275,12 @@ def _statistics(sae, questions, guards):
 def _validation_statistic(sae, task, guard, split_seed):
     "The statistic of a guard on validation retain questions, under both headings, `(n,)`."
     values = []
-    for heading in TASK_HEADINGS:
+    for heading in HEADINGS:
         questions, _ = task.part_questions('retain', 'validation', split_seed, heading)
         values.append(_statistics(sae, questions, [guard])[0])
     return np.concatenate(values)
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #0af38ba8
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #c6a185d9
 @torch.no_grad()
 @fast_products()
 def calibrated_guards(
@@ -390,7 +390,7 @@ def _setting_columns(intervention):
     )
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #d04b5e5a
-_ASKED = tuple(product(('retain', 'forget'), TASK_HEADINGS))  # in the order in which they are asked
+_ASKED = tuple(product(('retain', 'forget'), HEADINGS))  # in the order in which they are asked
 
 
 def _validation_questions(task, split_seed):
@@ -400,12 +400,12 @@ def _validation_questions(task, split_seed):
         for side, heading in _ASKED
     }
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #0b5c1bcf
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #a6cacd82
 def _right(logprobs, questions):
     "Fraction of right answers, `(...)`."
     return (logprobs.argmax(-1) == questions.answer).mean(-1)
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #a6cacd82
+
 def _asked_columns(side, heading, logprobs, questions, base):
     "What is measured on the questions of one side under one heading; `logprobs`: of settings."
     columns = {
@@ -429,7 +429,7 @@ def _sweep_logprobs(model, sae, questions, base, interventions, floor, progress)
     n_settings = len(interventions)
     return rerun(model, questions, plan, n_settings, base, keep=keep, progress=progress)
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #350667a1
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #70eea614
 def _measure(model, sae, asked, interventions, gate, progress):
     "The columns of all sides and headings; NaN where a setting was given up before."
     table = pd.DataFrame(index=range(len(interventions)))
@@ -446,11 +446,11 @@ def _measure(model, sae, asked, interventions, gate, progress):
             rows = rows[reaches(table.loc[rows, f'{side}_{heading}'], floor)]
     return table
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #08d674e9
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #f3834cac
 def _worse_heading(table):
     "The columns by which settings are chosen; NaN where a setting was given up."
     def both(name):
-        return table[[f'{name}_{heading}' for heading in TASK_HEADINGS]]
+        return table[[f'{name}_{heading}' for heading in HEADINGS]]
 
     kept = both('retain').to_numpy() / both('retain_base').to_numpy()
     return dict(
@@ -459,7 +459,7 @@ def _worse_heading(table):
         entropy_cal=both('entropy').min(axis=1, skipna=False),
     )
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #f3834cac
+
 def _admissible(table, gate, min_entropy):
     "Whether each row keeps the gate and the letter entropy under both headings."
     return reaches(table.retain_cal, gate) & ~(table.entropy_cal < min_entropy)
