@@ -359,6 +359,7 @@ def sweep_all(
         shared = dict(model=of_model, materials=materials.key(), gate=config.gate)
         for name, grid in config.grids.items():
             names = dict(model=model.name, domain=domains.name, name=name, seed=seed)
+            names['n_data'] = config.n_data
             record = _record(file, names, content_key(**shared, grid=grid))
             if not record['done']:
                 make = baseline_maker(name, model, materials.data, seed)
@@ -381,7 +382,7 @@ def chosen_baseline(
     record = _find_record(records, wanted)
     if record is None or record['chosen'] is None:
         raise SIBError(f'no setting of {name} with seed {seed} was admissible, or none was tried')
-    data = finetuning_data(model, domains, seed % 5, seed=seed)
+    data = finetuning_data(model, domains, seed % 5, n=record['n_data'], seed=seed)
     return baseline_maker(name, model, data, seed)(**record['chosen'])
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #1211fae9
