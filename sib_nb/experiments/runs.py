@@ -90,7 +90,7 @@ from ..sae.adaptive_groups import MOST_GROUPED, Groups
 from ..sae.sae import MOST_LATENTS, SAE, SAEConfig, load_groups
 from ..training.config import TrainConfig
 from ..training.trainer import TRAINING_METHOD, tensorboard_logger, train_sae
-from ..unlearning.controls import control_edits, score_controls
+from ..unlearning.controls import ControlConfig, control_edits, score_controls
 from sib_nb.unlearning.interventions import (
     best_interventions,
     intervening,
@@ -962,7 +962,8 @@ def choose_on_validation(
 def _control_rows(model, sae, chosen, scored, layer, bench, seed):
     "The scores of the controls, a dict each."
     used = (None, None) if chosen is None else (sae, chosen)
-    edits = control_edits(model, bench.domains, layer, *used, seed, bench.split_seed)
+    sizes = ControlConfig(n_questions=min(ControlConfig.n_questions, bench.n_scored))
+    edits = control_edits(model, bench.domains, layer, *used, seed, bench.split_seed, sizes)
     questions, original, reference = scored
     table = score_controls(model, edits, questions, reference, original)
     return intervention_records(table.rename_axis('control').reset_index())
@@ -1120,9 +1121,13 @@ def _check_data(r, lm, evaluated, progress):
         for side in SIDES:
             for rows in (*r.bench.domains.questions(side), r.bench.domains.documents(side)):
                 check_control_tokens(rows, lm.tokenizer, f'{r.bench.domains.source}, {side}')
-    evaluation_questions(evaluated, r.bench, progress)
-    for part in ('validation', 'report'):
-        score_questions(evaluated, r.bench.domains, part, r.bench.split_seed)
+    for side, rows in zip(SIDES, evaluation_questions(evaluated, r.bench, progress)):
+        is_report = in_part(entity_keys(rows), 'report', r.bench.split_seed)
+        if is_report.all() or not is_report.any():
+            raise SIBError(
+                f'{r.bench.domains.name}: all {side} questions are about entities of one part; '
+                'add questions, or choose another split_seed'
+            )
     if not r.bench.probing:
         texts, domains, is_test = _probing_texts(r.bench, r.seed)
         split_texts(texts, domains, is_test=is_test)  # refuses too few of a domain
