@@ -36,7 +36,7 @@ from sib_nb.unlearning.feature_groups import (
     top_ratio,
 )
 from sib_nb.unlearning.saebench import (
-    HEADINGS,
+    TASK_HEADINGS,
     check_list,
     check_sae,
     check_task,
@@ -275,7 +275,7 @@ def _statistics(sae, questions, guards):
 def _validation_statistic(sae, task, guard, split_seed):
     "The statistic of a guard on validation retain questions, under both headings, `(n,)`."
     values = []
-    for heading in HEADINGS:
+    for heading in TASK_HEADINGS:
         questions, _ = task.part_questions('retain', 'validation', split_seed, heading)
         values.append(_statistics(sae, questions, [guard])[0])
     return np.concatenate(values)
@@ -390,7 +390,7 @@ def _setting_columns(intervention):
     )
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #d04b5e5a
-_ASKED = tuple(product(('retain', 'forget'), HEADINGS))  # in the order in which they are asked
+_ASKED = tuple(product(('retain', 'forget'), TASK_HEADINGS))  # in the order in which they are asked
 
 
 def _validation_questions(task, split_seed):
@@ -400,12 +400,12 @@ def _validation_questions(task, split_seed):
         for side, heading in _ASKED
     }
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #a6cacd82
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #0b5c1bcf
 def _right(logprobs, questions):
     "Fraction of right answers, `(...)`."
     return (logprobs.argmax(-1) == questions.answer).mean(-1)
 
-
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #a6cacd82
 def _asked_columns(side, heading, logprobs, questions, base):
     "What is measured on the questions of one side under one heading; `logprobs`: of settings."
     columns = {
@@ -446,11 +446,11 @@ def _measure(model, sae, asked, interventions, gate, progress):
             rows = rows[reaches(table.loc[rows, f'{side}_{heading}'], floor)]
     return table
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #f3834cac
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #08d674e9
 def _worse_heading(table):
     "The columns by which settings are chosen; NaN where a setting was given up."
     def both(name):
-        return table[[f'{name}_{heading}' for heading in HEADINGS]]
+        return table[[f'{name}_{heading}' for heading in TASK_HEADINGS]]
 
     kept = both('retain').to_numpy() / both('retain_base').to_numpy()
     return dict(
@@ -459,7 +459,7 @@ def _worse_heading(table):
         entropy_cal=both('entropy').min(axis=1, skipna=False),
     )
 
-
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #f3834cac
 def _admissible(table, gate, min_entropy):
     "Whether each row keeps the gate and the letter entropy under both headings."
     return reaches(table.retain_cal, gate) & ~(table.entropy_cal < min_entropy)
