@@ -980,14 +980,6 @@ def _check_parts(task, config):
 # %% ../../nbs/05_unlearning/02_saebench.ipynb #c07ff0ca
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #c96cb671
-def _named_questions(domains, side, split_seed):
-    "Known questions of one side about validation and report entities."
-    rows = chain.from_iterable(part.to_list() for part in domains.questions(side))
-    rows = select_part(rows, ('validation', 'report'), split_seed)
-    rows = [row for row in rows if row.get('known', True)]
-    return random.Random(0).sample(rows, min(NAMED_QUESTIONS[side], len(rows)))
-
 # %% ../../nbs/05_unlearning/02_saebench.ipynb #bb8950ca
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 

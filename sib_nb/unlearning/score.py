@@ -620,7 +620,7 @@ def removed_interval(
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
 ) -> tuple:  # mean, lower and upper end
-    "Removed share, mean over formats and runs, see `mean_over_formats`,, with a bootstrap interval."
+    "Removed share over formats (`mean_over_formats`) and runs, with a bootstrap interval."
     triples = _side_runs(runs, 'forget')
     return tuple(map(float, _bootstrap(triples, _removed_statistic, (n_draws, level, seed))))
 
