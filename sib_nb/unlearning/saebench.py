@@ -977,9 +977,6 @@ def _check_parts(task, config):
     for side, part in product(('forget', 'retain'), _PART_COLUMNS.values()):
         task.part_questions(side, part, config.split_seed)
 
-# %% ../../nbs/05_unlearning/02_saebench.ipynb #c07ff0ca
-NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
-
 # %% ../../nbs/05_unlearning/02_saebench.ipynb #bb8950ca
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 
