@@ -7,8 +7,8 @@ __all__ = ['N_SPLITS', 'INTERVENTION_SETTINGS', 'MIN_ENTROPY', 'RUN_METHOD', 'RE
            'KnowledgeOptions', 'insert_probes', 'RunOptions', 'sorted_options', 'changed_preset', 'ResolvedRun',
            'resolve_run', 'training_dependencies', 'evaluation_dependencies', 'check_dependencies', 'read_result',
            'read_history', 'save_result', 'read_answers', 'untrained', 'starting_groups', 'work_folder', 'stored_sae',
-           'save_trained', 'load_or_train', 'cached_task', 'probe_sae', 'controls', 'scored_questions',
-           'choose_on_validation', 'removal', 'evaluate_sae', 'summary', 'outcome', 'stored_result', 'run']
+           'save_trained', 'load_or_train', 'cached_task', 'probe_sae', 'scored_questions', 'choose_on_validation',
+           'removal', 'evaluate_sae', 'summary', 'outcome', 'stored_result', 'run']
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #c86e4ce3
 import contextlib
@@ -893,31 +893,6 @@ def probe_sae(
     texts, domains, is_test = _probing_texts(bench, seed)
     options = dict(is_test=is_test, layer=layer, progress=progress)
     return probing_eval(model, sae, texts, domains, **options).to_saebench()
-
-# %% ../../nbs/06_experiments/05_runs.ipynb #2b5b4da9
-def controls(
-    model,  # from `load_model`
-    sae: SAE,
-    result,  # of `unlearning_eval`
-    task,  # from `cached_task`
-    seed: int = 0,
-    progress: bool = True,
-) -> list:  # dicts: control, score, status, heldout
-    "What SAEBench's protocol scores when the features, the SAE or its decoder mean nothing."
-    options = dict(task=task, layer=task.forget.layer, floor=0.95, progress=progress)
-    generator = torch.Generator().manual_seed(seed)
-    frequency = np.mean([result.freq['forget'], result.freq['retain']], 0)
-    chosen = result.features[_chosen_row(result)]
-    twins = density_matched(frequency, chosen, np.random.default_rng(seed))
-    found = {}
-    if twins:
-        found['random features'] = unlearning_eval(model, sae, features=twins, **options)
-    for label, kind in (('random SAE', 'random'), ('permuted decoder', 'permuted')):
-        found[label] = unlearning_eval(model, control_sae(sae, kind, generator), **options)
-    return [
-        dict(control=label, score=one.score, status=one.status, heldout=one.heldout)
-        for label, one in found.items()
-    ]
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #dfe77c2a
 def _swept(model, sae, groups, task, split_seed, progress):

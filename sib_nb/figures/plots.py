@@ -455,7 +455,8 @@ def interventions(
             rows = table[table.method == method_name]
             _draw_intervention_panel(axes, rows, results, runs, method_name)
         panels[0].set_yticks(range(len(runs)), [RUNS[name].title for name in runs])
-        panels[0].set(ylim=(len(runs) - 0.4, -0.6), xlim=(-0.03, 0.8))
+        largest = max(0.75, table.score.max())
+        panels[0].set(ylim=(len(runs) - 0.4, -0.6), xlim=(-0.03, largest + 0.05))
         figure.supxlabel('unlearning score on held-out questions', fontsize=9)
         _legend_above(figure, _intervention_handles() | _guide_handles(results))
     return figure

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHOWN_FIELDS', 'check_fields', 'damage_in_one_line', 'read_printable', 'check_events', 'read_shown_result',
-           'result_benchmark', 'forgotten', 'load_results', 'load_histories', 'example_results', 'overview', 'quality',
-           'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae', 'attack_overview', 'tidy']
+           'result_benchmark', 'forgotten', 'shown_interventions', 'load_results', 'load_histories', 'example_results',
+           'overview', 'quality', 'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae',
+           'attack_overview', 'tidy']
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b37c20bf
 import json
@@ -183,6 +184,24 @@ def forgotten(
     config = config if isinstance(config, dict) else {}
     return str(content.get('forget', config.get('forget', DEFAULT_FORGET)))
 
+# %% ../../nbs/07_figures/01_tables.ipynb #a50cbf03
+def shown_interventions(
+    result: dict,  # of `run`
+) -> list:  # dicts with method, score, retain_held, forget_held, status
+    "The interventions of a result, or the one that was chosen and reported."
+    removal = result.get('removal')
+    if removal is None:
+        return result.get('interventions', [])
+    if not removal['intervention']:
+        return []
+    summary = removal['summary']
+    edited = [row['edited'] for row in removal['table'] if row['side'] == 'forget']
+    score = float(summary['removed'] or 0)
+    shown = dict(method=removal['intervention']['method'], row=0, score=score)
+    shown |= dict(score_low=score, score_high=score, forget_held=float(np.mean(edited)))
+    shown |= dict(retain_held=float(summary['retained_least']), forget_cal=shown['forget_held'])
+    return [shown | dict(status='ok' if summary['kept'] else 'below the gate')]
+
 # %% ../../nbs/07_figures/01_tables.ipynb #87154810
 def _result_row(result, file):
     "The row of one result file that has been read by `read_shown_result`."
@@ -196,7 +215,7 @@ def _result_row(result, file):
         **_score_columns(result),
         controls=result.get('controls', []),
         intervention_controls=result.get('intervention_controls', []),
-        interventions=result.get('interventions', []),
+        interventions=shown_interventions(result),
         recovered=recovered,
         file=file,
         history=result.get('history', f'{file.stem}.history.jsonl'),

@@ -555,10 +555,10 @@ def part_questions(
     side: str,  # 'forget' or 'retain'
     part,  # 'train', 'validation' or 'report', or several
     split_seed: int = 0,  # of the split
-    heading: str = 'own',  # one of `HEADINGS`
+    heading: str = 'own',  # one of `TASK_HEADINGS`
 ) -> tuple:  # `Questions`, their answers without intervention
     "The questions of one side about the entities of a part. Errors: `SIBError` for none."
-    check_choice(heading, 'heading', HEADINGS)
+    check_choice(heading, 'heading', TASK_HEADINGS)
     questions, base = getattr(self, side), self.base[side]
     if heading == 'exchanged':
         questions, base = self.exchanged[side]
