@@ -106,7 +106,7 @@ def quick_benchmark(
     bench: Benchmark,
 ) -> Benchmark:
     "The same with a fifth to a third of the questions, and few conditions."
-    sizes = dict(n_questions=(80, 200), n_probe_questions=1000, n_scored=80)
+    sizes = dict(n_questions=(80, 200), n_probe_questions=1000, n_scored=40)
     return replace(bench, all_conditions=False, **sizes)
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #33814d13
