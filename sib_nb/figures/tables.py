@@ -458,6 +458,10 @@ def quality(
     return pd.DataFrame(rows)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #9fcc7e1b
+_SHOWN = ('method', 'row', 'score', 'score_low', 'score_high', 'retain_held', 'forget_held')
+_SHOWN += ('forget_cal', 'status', 'run', 'title', 'seed')  # columns of a table without rows
+
+
 def intervention_table(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # one row a run, seed and method
@@ -466,7 +470,7 @@ def intervention_table(
     for result in results.itertuples():
         for record in result.interventions:
             rows.append(dict(record, run=result.run, title=result.title, seed=result.seed))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else _SHOWN)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #31007c6f
 def _status_words(seeds):
