@@ -831,7 +831,7 @@ _RECORD = (  # what a record of an intervention has
 # %% ../../nbs/05_unlearning/09_audit.ipynb #7ecc67ba
 def rebuild(
     record: dict,  # an entry of `interventions` in the result of a run
-    statistics: FeatureStatistics,  # of that run's SAE, on its calibration data
+    statistics: FeatureStatistics,  # of that run's SAE, from `feature_statistics`
 ) -> Intervention:
     """The intervention of a record. `SIBError` if no setting was admissible, or if the SAE is
     another one."""

@@ -22,7 +22,7 @@ from ..integrity import content_key, model_key
 from ..language_model.data import DEFAULT_FORGET
 from ..language_model.domains import find_domains
 from ..language_model.model import check_layer
-from ..language_model.multiple_choice import Hooked
+from ..language_model.multiple_choice import N_SPLITS, Hooked
 from sib_nb.unlearning.baselines import (
     FinetuningData,
     difference_in_means,
@@ -33,6 +33,7 @@ from sib_nb.unlearning.baselines import (
     rmu,
 )
 from sib_nb.unlearning.score import (
+    GATE,
     VALIDATION_CONDITIONS,
     ScoreQuestions,
     answer_grids,
@@ -160,7 +161,7 @@ class Sweep:
     name: str  # of the baseline
     make: object  # `make(**setting)` → a model or a `Hooked`
     validation: AskedPart
-    gate: float = 0.99  # least retained share in every condition
+    gate: float = GATE  # least retained share in every condition
     rows: list = field(default_factory=list)  # a tried setting with its summary, or its error
     kept: tuple | None = None  # name, setting and grids of the best admissible setting so far
     evaluated: object = None  # the model or `Hooked` of the kept setting
@@ -216,7 +217,7 @@ class SelectionConfig:
     seeds: tuple = (0, 1, 2, 3, 4)
     n_questions: int = 240  # a side, in each part
     n_data: int | None = None  # documents and questions to learn from, a side; None: all
-    gate: float = 0.99  # least retained share in every condition
+    gate: float = GATE  # least retained share in every condition
     validation: tuple = tuple(VALIDATION_CONDITIONS)  # conditions of the choice
     report: tuple | None = None  # conditions of the report; None: all
 
@@ -260,7 +261,7 @@ class _Materials:
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a9bfaa23
 def _materials(model, domains, seed, config):
     "Data and questions of a seed."
-    split = seed % 5
+    split = seed % N_SPLITS
     n = config.n_questions
     data = finetuning_data(model, domains, split, n=config.n_data, seed=seed)
     validation = asked_part(model, domains, 'validation', split, n, config.validation)
@@ -382,7 +383,7 @@ def chosen_baseline(
     record = _find_record(records, wanted)
     if record is None or record['chosen'] is None:
         raise SIBError(f'no setting of {name} with seed {seed} was admissible, or none was tried')
-    data = finetuning_data(model, domains, seed % 5, n=record['n_data'], seed=seed)
+    data = finetuning_data(model, domains, seed % N_SPLITS, n=record['n_data'], seed=seed)
     return baseline_maker(name, model, data, seed)(**record['chosen'])
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #1211fae9
