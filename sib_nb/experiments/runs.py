@@ -98,7 +98,7 @@ from sib_nb.unlearning.interventions import (
     intervention_records,
     sweep_interventions,
 )
-from sib_nb.unlearning.knowledge_groups import (
+from sib_nb.unlearning.domain_probe import (
     calibrate_threshold,
     freeze_latents,
     insert_probe,
