@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['INTERVENTION_SETTINGS', 'MIN_ENTROPY', 'N_COMPARED', 'RUN_METHOD', 'RESULT_FIELDS', 'initial_groups',
-           'KnowledgeOptions', 'insert_probes', 'RunOptions', 'sorted_options', 'changed_preset', 'ResolvedRun',
-           'resolve_run', 'training_dependencies', 'evaluation_dependencies', 'check_dependencies', 'read_result',
-           'read_history', 'save_result', 'read_answers', 'untrained', 'starting_groups', 'work_folder', 'stored_sae',
-           'save_trained', 'load_or_train', 'cached_task', 'probe_sae', 'scored_questions', 'choose_on_validation',
-           'removal', 'evaluate_sae', 'summary', 'outcome', 'stored_result', 'run']
+           'KnowledgeOptions', 'insert_probes', 'insert_bottleneck', 'RunOptions', 'sorted_options', 'changed_preset',
+           'ResolvedRun', 'resolve_run', 'training_dependencies', 'evaluation_dependencies', 'check_dependencies',
+           'read_result', 'read_history', 'save_result', 'read_answers', 'untrained', 'starting_groups', 'work_folder',
+           'stored_sae', 'save_trained', 'load_or_train', 'cached_task', 'probe_sae', 'scored_questions',
+           'choose_on_validation', 'removal', 'evaluate_sae', 'summary', 'outcome', 'stored_result', 'run']
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #c86e4ce3
 import contextlib
@@ -21,6 +21,7 @@ import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 from fastcore.basics import patch
 
@@ -92,6 +93,7 @@ from ..training.config import TrainConfig
 from ..training.trainer import TRAINING_METHOD, tensorboard_logger, train_sae
 from ..unlearning.controls import ControlConfig, control_edits, score_controls
 from sib_nb.unlearning.interventions import (
+    Intervention,
     best_interventions,
     intervening,
     intervention_grid,
@@ -103,6 +105,12 @@ from sib_nb.unlearning.domain_probe import (
     freeze_latents,
     insert_probe,
     train_probe,
+)
+from sib_nb.unlearning.knowledge_groups import (
+    GroupConfig,
+    freeze_group,
+    insert_group,
+    train_knowledge_group,
 )
 from ..unlearning.saebench import prepare_task, unlearning_eval
 from sib_nb.unlearning.score import (
@@ -211,11 +219,30 @@ def insert_probes(
     freeze_latents(sae, range(n * len(options.false_positive_rates)))
     return probe.ce
 
+# %% ../../nbs/06_experiments/05_runs.ipynb #66ebf4e7
+def insert_bottleneck(
+    sae: SAE,  # its first latents become the group
+    options: dict,  # the `bottleneck` options of a preset
+    lm,  # from `load_model`
+    bench: Benchmark,
+    seed: int = 0,
+    progress: bool = False,
+) -> dict:  # mean of the last steps' terms
+    "Train a knowledge group at the SAE's layer, insert it, and freeze it."
+    places = dict(layers=(sae.cfg.layer,), seed=seed, split_seed=bench.split_seed)
+    config = GroupConfig(**{**options, **places})
+    training = train_knowledge_group(lm, bench.domains, config, progress=progress)
+    freeze_group(sae, insert_group(sae, training.groups[0]))
+    return pd.DataFrame(training.log[-50:]).mean().to_dict()
+
 # %% ../../nbs/06_experiments/05_runs.ipynb #ee5b1d12
 _OWN_OPTIONS = ('expansion', 'group_size', 'prompt_style', 'split_seed')
 _SAE_OPTIONS = ('activation', 'k', 'n_exempt', 'threshold', 'bandwidth')
 _TRAIN_OPTIONS = tuple(option.name for option in fields(TrainConfig) if option.name != 'seed')
 _SAELENS_OPTIONS = ('k', 'steps', 'batch_size', 'lr')
+_PARTS = ('sae', 'knowledge', 'bottleneck', 'train')
+_FIXED = ('layers', 'split_seed', 'seed')  # fields of `GroupConfig` that the run gives
+_GROUP_OPTIONS = tuple(f.name for f in fields(GroupConfig) if f.name not in _FIXED)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #5e67a0f9
 @dataclass(frozen=True)
@@ -228,15 +255,16 @@ class RunOptions:
     split_seed: int = None  # of the split of the entities; None: seed % N_SPLITS
     sae: dict = None  # fields of `SAEConfig`
     knowledge: dict = None  # see `KnowledgeOptions`
+    bottleneck: dict = None  # fields of `GroupConfig`
     train: dict = None  # fields of `TrainConfig`
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #632ee4ac
 def sorted_options(
-    options: dict,  # name → value; `sae`, `knowledge` and `train` may be dictionaries of them
+    options: dict,  # name → value; those of `_PARTS` may be dictionaries of them
 ) -> RunOptions:
     "Each option where it belongs. A name that does not exist is a `SIBError`."
     own = {}
-    parts = {part: dict(options.get(part) or {}) for part in ('sae', 'knowledge', 'train')}
+    parts = {part: dict(options.get(part) or {}) for part in _PARTS}
     for name, value in options.items():
         if name in _OWN_OPTIONS:
             own[name] = value
@@ -244,7 +272,9 @@ def sorted_options(
             parts['sae' if name in _SAE_OPTIONS else 'train'][name] = value
     for name in parts['sae']:
         check_choice(name, 'SAE option', _SAE_OPTIONS)
-    known = [*_OWN_OPTIONS, *_SAE_OPTIONS, 'knowledge', *_TRAIN_OPTIONS]
+    for name in parts['bottleneck']:
+        check_choice(name, 'bottleneck option', _GROUP_OPTIONS)
+    known = [*_OWN_OPTIONS, *_SAE_OPTIONS, 'knowledge', 'bottleneck', *_TRAIN_OPTIONS]
     for name in parts['train']:
         if name not in _TRAIN_OPTIONS:
             raise unknown_name(name, known, 'option')
@@ -253,7 +283,7 @@ def sorted_options(
 # %% ../../nbs/06_experiments/05_runs.ipynb #a8490c24
 def _check_saelens(name, options):
     "Refuse options that SAELens' trainer would ignore."
-    for option in {**options.sae, **options.train, **options.knowledge}:
+    for option in {**options.sae, **options.train, **options.knowledge, **options.bottleneck}:
         if option not in _SAELENS_OPTIONS:
             raise SIBError(
                 f'{name} is trained by SAELens, which has no option {option}; '
@@ -284,9 +314,16 @@ def changed_preset(
         knowledge, n_latents = _changed_knowledge(name, found, options)
         if found.sae.get('n_exempt') and 'n_exempt' not in options.sae:
             sae['n_exempt'] = n_latents
+    bottleneck = {**found.bottleneck, **options.bottleneck}
+    if options.bottleneck and not found.bottleneck:
+        raise SIBError(f'{name} trains no knowledge group; choose bottleneck, or leave these out')
+    if bottleneck and 'n_exempt' not in options.sae:
+        sae['n_exempt'] = bottleneck['n_latents']
     size = found.group_size if options.group_size is None else options.group_size
     check_count(size, 'group_size', 1)
-    return replace(found, sae=sae, knowledge=knowledge, group_size=size)
+    return replace(
+        found, sae=sae, knowledge=knowledge, bottleneck=bottleneck, group_size=size
+    )
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #d8fe72ca
 def _resolved_config(found, seed, train, device):
@@ -338,6 +375,7 @@ def config(self: ResolvedRun) -> dict:
         split_seed=self.bench.split_seed,
         sae={**SHARED['sae'], **self.preset.sae},
         knowledge=self.preset.knowledge,
+        bottleneck=self.preset.bottleneck,
         saelens=self.preset.saelens,
     )
     for name in ('chars', 'n_texts', 'n_probe_questions'):
@@ -670,6 +708,8 @@ def untrained(
     options = {**SHARED['sae'], **p.sae}
     shape = SAEConfig(d_in, expansion * d_in, layer=layer, model_name=lm.name, **options)
     sae = SAE(shape, generator=torch.Generator().manual_seed(cfg.seed)).to(lm.device)
+    if p.bottleneck:
+        insert_bottleneck(sae, p.bottleneck, lm, bench, cfg.seed, progress)
     if not p.knowledge:
         return sae, None
     return sae, insert_probes(sae, p.knowledge, lm, bench, layer, cfg.seed, progress)
@@ -681,7 +721,8 @@ def starting_groups(
     n_exempt: int = 0,  # latents exempt from the top-k
 ) -> Groups:
     "The groups of a run before its first step."
-    return initial_groups(d_sae, p.group_size, n_exempt, p.knowledge.get('n', 8))
+    exempt_size = p.bottleneck.get('n_latents') or p.knowledge.get('n', 8)
+    return initial_groups(d_sae, p.group_size, n_exempt, exempt_size)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #a80f74d2
 def _info(history, metrics, groups, d_sae, **more):
@@ -982,6 +1023,7 @@ def evaluate_sae(
     seed: int = 0,
     control: bool = True,  # measure controls
     progress: bool = True,
+    closed: int = 0,  # the first so many latents are closed; 0: an intervention is chosen
 ) -> tuple:  # parts of a result, and the answers from which `removal` was computed
     "Removal with controls, SAEBench's score, loss recovered, and sparse probing of one SAE."
     split_seed = bench.split_seed
@@ -992,6 +1034,8 @@ def evaluate_sae(
     in_order = best[best.row >= 0].sort_values('forget_cal').row
     candidates = [grid[int(row)] for row in in_order[:N_COMPARED]]
     chosen = choose_on_validation(model, sae, candidates, bench) if candidates else None
+    if closed:
+        chosen = Intervention('zero', tuple(range(closed)), method='close the group')
     scored, answers = removal(model, sae, chosen, layer, bench, seed, control)
     held_out = training_texts(bench, prompts=False)[2][:400]
     result['removal'] = scored
@@ -1117,7 +1161,8 @@ def _train_and_evaluate(r: ResolvedRun, lm, evaluated, folder, control, options)
         forget_activations()
         is_name = isinstance(evaluated, (str, Path))
         lm = load_model(evaluated) if is_name else evaluated
-    place = (r.layer, r.bench, r.seed, control, progress)
+    closed = r.preset.bottleneck.get('n_latents', 0)
+    place = (r.layer, r.bench, r.seed, control, progress, closed)
     scores, answers = evaluate_sae(lm, sae, groups, *place)
     return info | scores, history, answers
 
