@@ -191,7 +191,8 @@ RUNS |= {
         ('matryoshka', 'Matryoshka', {}),
     )
 }
-NOT_QUICK = ('baseline_batchtopk', 'knowledge_penalty')  # controls and ablations, with those below
+# controls, ablations, and what takes long
+NOT_QUICK = ('baseline_batchtopk', 'knowledge_penalty', 'bottleneck')
 QUICK = tuple(  # what `make figures` runs
     name for name in RUNS if not name.startswith('knowledge_aware_') and name not in NOT_QUICK
 )
