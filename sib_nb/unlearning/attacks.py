@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'LetterPrompts', 'letter_prompts', 'prompt_accuracy', 'Searc
            'JunkDirection', 'junk_direction', 'EditInTurn', 'without_direction', 'round_weights', 'PartEdit',
            'sae_part', 'RelearnConfig', 'relearn', 'steps_to', 'without_edit']
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #2ac1ce00
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #480ee176
 import contextlib
 import copy
 import math
@@ -39,7 +39,7 @@ from .saebench import check_sae, hook_layer
 from .score import answer_grids
 from ..validation import check_choice, check_count, check_number
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #0446b8be
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #efe57723
 @dataclass(frozen=True)
 class LetterPrompts:
     "Prompts of one format with their right letters."
@@ -62,7 +62,7 @@ def letter_prompts(
     answers = torch.tensor([row['answer'] for row in rows])
     return LetterPrompts(encode_prompts(model, texts), answers)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #af911d21
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #042a24be
 def _placeholder(tokenizer):
     "A frequent token."
     return tokenizer('.', add_special_tokens=False).input_ids[-1]
@@ -72,7 +72,7 @@ def _with_tokens(ids, tokens):
     "Tokens behind the first one."
     return [*ids[:1], *tokens, *ids[1:]]
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #2f393843
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #12cd1deb
 @contextlib.contextmanager
 def _replaced_embeddings(model, vectors):
     "Inside, the vectors stand behind the first token, in the place of as many tokens."
@@ -91,7 +91,7 @@ def _replaced_embeddings(model, vectors):
     finally:
         handle.remove()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #675e766b
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #9bff2d2c
 def _letter_scores(model, ids, vectors=None):
     "Log-probabilities among the four letters, `(n, 4)`; differentiable in the vectors."
     tokens, mask = pad(ids, model.tokenizer, model.device)
@@ -101,7 +101,7 @@ def _letter_scores(model, ids, vectors=None):
     letters = letter_tokens(model.tokenizer)
     return letter_logprobs(unembed(model, last), letters).log_softmax(-1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #a36ce81c
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #802e2d80
 @torch.no_grad()
 def prompt_accuracy(
     one: Evaluated,
@@ -119,7 +119,7 @@ def prompt_accuracy(
             n_right += (scores.argmax(1).cpu() == prompts.answers[batch]).sum().item()
     return n_right / len(ids)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #d53634c2
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #75beff9a
 @dataclass(frozen=True)
 class SearchConfig:
     "Budget of the searches for a prompt."
@@ -139,7 +139,7 @@ class SearchConfig:
         check_count(self.token_steps, 'token_steps')
         check_number(self.lr, 'lr', minimum=0)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #8d4eb709
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #5be00312
 def _batch(prompts, tokens, size, generator):
     "Some random prompts with inserted tokens, and their answers."
     chosen = torch.randperm(len(prompts.ids), generator=generator)[:size].tolist()
@@ -151,7 +151,7 @@ def _loss(model, ids, answers, vectors=None):
     scores = _letter_scores(model, ids, vectors)
     return -scores.gather(1, answers.to(scores.device)[:, None]).mean()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #f071abc4
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #42fb37e6
 def soft_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -178,7 +178,7 @@ def soft_prompt(
         optimizer.zero_grad()
     return vectors.detach()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #5b5e7681
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #da860854
 def _candidates(gradient, table, tokens, n, generator):
     "Random replacements of one token each, among the sixteen best of every place."
     best = (-gradient @ table.T).topk(16, dim=1).indices.cpu()
@@ -191,7 +191,7 @@ def _candidates(gradient, table, tokens, n, generator):
         found.append(replaced)
     return found
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #db30e90b
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #2cb08388
 def token_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -220,7 +220,7 @@ def token_prompt(
                 best, tokens = value, tried
     return tokens
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #42c6c677
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #0bd52cbd
 @torch.no_grad()
 def _content_stream(one, ids, max_tokens=2048):
     "The stream after every block at all tokens but the first, `(blocks, tokens, d_model)`."
@@ -245,7 +245,7 @@ def _content_stream(one, ids, max_tokens=2048):
                 handle.remove()
     return torch.cat(parts, 1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #bfd503d4
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #f8b8ad3e
 @dataclass(frozen=True)
 class JunkDirection:
     "The first principal direction of what an edit adds to the stream."
@@ -278,7 +278,7 @@ def junk_direction(
     mean = (_content_stream(original, retain.ids)[layer] @ vector).mean().item()
     return JunkDirection(vector, mean, layer, (values[-1] / total).item())
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #56bd8fef
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #c177f930
 @dataclass(frozen=True)
 class EditInTurn:
     "Two edits, the second of which sees what the first has done."
@@ -300,7 +300,7 @@ class EditInTurn:
             stack.enter_context(self.second.on(model))
             yield model
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #9fe48616
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #568a3631
 def without_direction(
     edited: Evaluated,
     junk: JunkDirection,
@@ -314,7 +314,7 @@ def without_direction(
     second = Hooked(edited.model, junk.layer, edit, exact=True)
     return Evaluated(edited.model, EditInTurn(edited.edit, second))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #02d0e79c
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #0937b3c6
 @torch.no_grad()
 def round_weights(
     one: Evaluated,  # is not changed
@@ -335,7 +335,7 @@ def round_weights(
         module.weight.copy_((module.weight / step).round() * step)
     return one.on(model)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #3bdf4a4a
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b195ce20
 PARTS = ('edit', 'edit, no error', 'no edit, no error', 'error only')
 
 
@@ -364,7 +364,7 @@ class PartEdit:
             return error + self.sae.decode(zeros).to(h.dtype)
         return edited - error
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #e67fbe12
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #e71ec040
 def sae_part(
     one: Evaluated,
     part: str,  # one of `PARTS`
@@ -378,7 +378,7 @@ def sae_part(
     edit = PartEdit(sae, one.edit.intervention, part)
     return Evaluated(one.model, Hooked(one.model, layer, edit, exact=True))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #e518e320
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #8088fa41
 @dataclass(frozen=True)
 class RelearnConfig:
     "Sizes of the fine-tuning."
@@ -396,7 +396,7 @@ class RelearnConfig:
         check_count(self.batch_size, 'batch_size', 1)
         check_count(self.n_facts, 'n_facts', 1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #ed1d6f07
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #8f22b594
 def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     "One step on some random sequences of similar length."
     start = torch.randint(max(1, len(sequences) - 4 * batch_size), (1,), generator=generator)
@@ -411,7 +411,7 @@ def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #6ff52bff
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #c94f9ca3
 def relearn(
     one: Evaluated,  # is not changed
     sequences,  # `(ids, labels)`, from `finetuning_data`
@@ -441,7 +441,7 @@ def relearn(
                 _finetuning_step(model, optimizer, ordered, config.batch_size, generator)
     return curve
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #eea40529
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #6924f705
 def steps_to(
     curve: list,  # from `relearn`
     target: float,  # forget accuracy
@@ -450,7 +450,7 @@ def steps_to(
     reached = [point['step'] for point in curve if point['forget'] >= target]
     return float(min(reached, default=math.inf))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #21cc9e2b
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b87e49fb
 def without_edit(
     one: Evaluated,
 ) -> Evaluated | None:  # None where there is no edit

@@ -7,7 +7,7 @@ __all__ = ['PROBES', 'LEAST_FALL', 'last_token_streams', 'content_labels', 'Cont
            'stream_bits', 'content_probes', 'logit_lens', 'patched_logprobs', 'patched_answers', 'depth_from',
            'depth_score']
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #98d22e0e
+# %% ../../nbs/05_unlearning/10_inside.ipynb #915eaa96
 import contextlib
 import math
 import warnings
@@ -46,7 +46,7 @@ from sib_nb.language_model.model import (
 from ..language_model.multiple_choice import Evaluated, entity_parts
 from ..validation import check_choice, check_count
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #d174077a
+# %% ../../nbs/05_unlearning/10_inside.ipynb #139d7921
 @contextlib.contextmanager
 def _reading_blocks(model):
     "Inside, the list that is yielded holds the output of every block of the last forward pass."
@@ -67,7 +67,7 @@ def _reading_blocks(model):
         for handle in handles:
             handle.remove()
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #81e46e5e
+# %% ../../nbs/05_unlearning/10_inside.ipynb #8675ef29
 @torch.no_grad()
 def last_token_streams(
     one: Evaluated,
@@ -87,7 +87,7 @@ def last_token_streams(
                 streams[number, batch] = output[torch.arange(len(batch)), last].float().cpu()
     return streams
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #701a0efc
+# %% ../../nbs/05_unlearning/10_inside.ipynb #1ab735c1
 def content_labels(
     entities,  # dicts with name, kind and kinds
     minimum: int = 12,  # entities a label
@@ -102,7 +102,7 @@ def content_labels(
     used = Counter(labels)
     return [label if used[label] >= minimum else None for label in labels]
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #d26a3033
+# %% ../../nbs/05_unlearning/10_inside.ipynb #3d0c0c21
 @dataclass(frozen=True)
 class ContentData:
     "Texts about entities with the label that a probe is asked for."
@@ -130,7 +130,7 @@ def content_data(
     is_test = entity_parts(keys, split_seed) == 'report'
     return ContentData(texts, np.array([label for _, label in kept]), is_test)
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #8d5ba438
+# %% ../../nbs/05_unlearning/10_inside.ipynb #79aad1f2
 PROBES = ('linear', 'mlp')
 
 
@@ -143,7 +143,7 @@ def _new_probe(kind, seed):
         classifier = MLPClassifier((32,), random_state=seed, **options)
     return make_pipeline(StandardScaler(), classifier)
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #17283e5c
+# %% ../../nbs/05_unlearning/10_inside.ipynb #eaf5ac4d
 def probe_bits(
     x,  # activations `(n, d)`
     data: ContentData,
@@ -168,7 +168,7 @@ def probe_bits(
             right.append(row.argmax() == column[label])
     return max(0.0, float(np.mean(gains)) / math.log(2)), float(np.mean(right))
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #7d0710f1
+# %% ../../nbs/05_unlearning/10_inside.ipynb #dc552adf
 def stream_bits(
     streams,  # `(blocks, texts, d_model)`
     data: ContentData,
@@ -184,7 +184,24 @@ def stream_bits(
             rows.append(dict(layer=number, probe=kind, bits=bits, accuracy=right))
     return pd.DataFrame(rows)
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #165fc828
+# %% ../../nbs/05_unlearning/10_inside.ipynb #ad1dc265
+def _cached_content(name, one, data, kinds, seed, cache):
+    "Streams of a model and the content after all blocks, computed once if there is a cache."
+    if name not in cache:
+        streams = last_token_streams(one, data.texts)
+        cache[name] = streams, stream_bits(streams, data, 0, kinds, seed)
+    return cache[name]
+
+
+def _removed_content(before, after, layer, data, kinds, seed):
+    "The content of the difference between two streams; no row where there is none."
+    removed = before[layer] - after[layer]
+    if not removed.abs().max() > 0:
+        return pd.DataFrame()
+    bits = stream_bits(removed[None], data, 0, kinds, seed)
+    return bits.assign(stream='removed', layer=layer).rename(columns=dict(bits='edited'))
+
+# %% ../../nbs/05_unlearning/10_inside.ipynb #8d273ff6
 def content_probes(
     original: Evaluated,
     edited: Evaluated,
@@ -192,29 +209,30 @@ def content_probes(
     data: ContentData,
     kinds=PROBES,
     seed: int = 0,  # of the perceptron
+    cache: dict | None = None,  # keeps what belongs to the original and the reference
 ) -> pd.DataFrame:  # stream, layer, probe, edited, original, reference, above_reference; bits
     "Content in bits after every block from the edited one on."
     first = edited.layer or 0
-    named = dict(edited=edited, original=original, reference=reference)
-    streams = {n: last_token_streams(one, data.texts) for n, one in named.items() if one}
-    table = None
-    for name, found in streams.items():
-        bits = stream_bits(found, data, first, kinds, seed).drop(columns='accuracy')
-        bits = bits.rename(columns=dict(bits=name))
-        table = bits if table is None else table.merge(bits, on=['layer', 'probe'])
+    cache = {} if cache is None else cache
+    options = data, kinds, seed
+    before, table = _cached_content('original', original, *options, cache)
+    after = last_token_streams(edited, data.texts)
+    table = table.drop(columns='accuracy').rename(columns=dict(bits='original'))
+    table = table[table.layer >= first].reset_index(drop=True)
+    table['edited'] = stream_bits(after, data, first, kinds, seed).bits
+    table['reference'] = math.nan
+    if reference is not None:
+        _, of_reference = _cached_content('reference', reference, *options, cache)
+        chosen = of_reference[of_reference.layer >= first]
+        table['reference'] = chosen.bits.to_numpy()
     table.insert(0, 'stream', 'after block')
     if edited.layer is not None:
-        removed = streams['original'][first] - streams['edited'][first]
-        if removed.abs().max() > 0:
-            row = stream_bits(removed[None], data, 0, kinds, seed).drop(columns='accuracy')
-            row = row.assign(stream='removed', layer=first).rename(columns=dict(bits='edited'))
-            table = pd.concat([table, row], ignore_index=True)
-    if reference is None:
-        table['reference'] = math.nan
+        removed = _removed_content(before, after, first, *options)
+        table = pd.concat([table, removed.drop(columns='accuracy', errors='ignore')])
     table['above_reference'] = table.edited - table.reference
-    return table
+    return table.reset_index(drop=True)
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #cdf9c3ed
+# %% ../../nbs/05_unlearning/10_inside.ipynb #4dd3affb
 def _first_tokens(model, starts_and_options):
     "The first token of each of the four options."
     tokens = []
@@ -223,7 +241,7 @@ def _first_tokens(model, starts_and_options):
         tokens.append(ids)
     return torch.tensor(tokens)
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #e3c3f3ee
+# %% ../../nbs/05_unlearning/10_inside.ipynb #e0dd2060
 @torch.no_grad()
 def logit_lens(
     one: Evaluated,
@@ -248,7 +266,7 @@ def logit_lens(
     index = answer.expand(len(credit), -1)[..., None]
     return credit.gather(-1, index)[..., 0].mean(1).numpy()
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #a388b41c
+# %% ../../nbs/05_unlearning/10_inside.ipynb #2199818e
 @torch.no_grad()
 def patched_logprobs(
     original: Evaluated,
@@ -275,7 +293,7 @@ def patched_logprobs(
             sums[number] += logp.gather(1, answers[batch][:, None]).double().sum()
     return (sums / len(ids)).numpy()
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #d71916e7
+# %% ../../nbs/05_unlearning/10_inside.ipynb #8b8a2429
 def patched_answers(
     original: Evaluated,
     source: Evaluated,
@@ -294,7 +312,7 @@ def patched_answers(
         found[side] = patched_logprobs(original, source, prompts, answers).tolist()
     return found
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #b1f786b4
+# %% ../../nbs/05_unlearning/10_inside.ipynb #6ce5f15b
 LEAST_FALL = 0.05  # nats; blocks whose patched stream costs less carry no knowledge
 
 
@@ -313,7 +331,7 @@ def depth_from(
     share = np.clip(edited_fall[carries] / reference_fall[carries], 0, 1)
     return float(np.average(share, weights=reference_fall[carries]))
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #a12b4eb2
+# %% ../../nbs/05_unlearning/10_inside.ipynb #dc77f0be
 def depth_score(
     of_original: dict,  # from `patched_answers`, with the original as source
     of_edited: dict,  # the same with the edited model
