@@ -7,13 +7,12 @@ __all__ = ['PARTS', 'LetterPrompts', 'letter_prompts', 'prompt_accuracy', 'Searc
            'JunkDirection', 'junk_direction', 'EditInTurn', 'without_direction', 'round_weights', 'PartEdit',
            'sae_part', 'RelearnConfig', 'relearn', 'steps_to', 'without_edit']
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #480ee176
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #849e8f53
 import contextlib
 import copy
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from transformers.pytorch_utils import Conv1D
 
@@ -21,7 +20,6 @@ from ..core import SIBError
 from ..language_model.formats import QUESTION_FORMATS, prompts_for
 from sib_nb.language_model.model import (
     encode_prompts,
-    layers,
     length_batches,
     letter_logprobs,
     letter_tokens,
@@ -31,15 +29,13 @@ from sib_nb.language_model.model import (
 from ..language_model.multiple_choice import Evaluated, Hooked, collate
 from .baselines import sequence_logprobs
 from .controls import Intervened
-from sib_nb.unlearning.interventions import (
-    check_intervention,
-    differentiable_intervention,
-)
-from .saebench import check_sae, hook_layer
+from .inside import reading_blocks
+from .interventions import check_intervention, differentiable_intervention
+from .saebench import check_sae
 from .score import answer_grids
 from ..validation import check_choice, check_count, check_number
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #efe57723
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #5a7da554
 @dataclass(frozen=True)
 class LetterPrompts:
     "Prompts of one format with their right letters."
@@ -47,7 +43,7 @@ class LetterPrompts:
     ids: list  # token ids of each
     answers: torch.Tensor  # 0..3
 
-
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #353fe8e1
 def letter_prompts(
     model,  # from `load_model`
     questions,  # `ScoreQuestions`
@@ -62,7 +58,7 @@ def letter_prompts(
     answers = torch.tensor([row['answer'] for row in rows])
     return LetterPrompts(encode_prompts(model, texts), answers)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #042a24be
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #d69fc573
 def _placeholder(tokenizer):
     "A frequent token."
     return tokenizer('.', add_special_tokens=False).input_ids[-1]
@@ -72,7 +68,7 @@ def _with_tokens(ids, tokens):
     "Tokens behind the first one."
     return [*ids[:1], *tokens, *ids[1:]]
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #12cd1deb
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #9a808e81
 @contextlib.contextmanager
 def _replaced_embeddings(model, vectors):
     "Inside, the vectors stand behind the first token, in the place of as many tokens."
@@ -91,7 +87,7 @@ def _replaced_embeddings(model, vectors):
     finally:
         handle.remove()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #9bff2d2c
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #6a20a7e5
 def _letter_scores(model, ids, vectors=None):
     "Log-probabilities among the four letters, `(n, 4)`; differentiable in the vectors."
     tokens, mask = pad(ids, model.tokenizer, model.device)
@@ -101,7 +97,7 @@ def _letter_scores(model, ids, vectors=None):
     letters = letter_tokens(model.tokenizer)
     return letter_logprobs(unembed(model, last), letters).log_softmax(-1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #802e2d80
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #fd20e6e2
 @torch.no_grad()
 def prompt_accuracy(
     one: Evaluated,
@@ -119,7 +115,7 @@ def prompt_accuracy(
             n_right += (scores.argmax(1).cpu() == prompts.answers[batch]).sum().item()
     return n_right / len(ids)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #75beff9a
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b6c6ed04
 @dataclass(frozen=True)
 class SearchConfig:
     "Budget of the searches for a prompt."
@@ -139,7 +135,14 @@ class SearchConfig:
         check_count(self.token_steps, 'token_steps')
         check_number(self.lr, 'lr', minimum=0)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #5be00312
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #41ffdbcb
+def _embedding_table(model):
+    "What the model reads for each token, scale included, `(vocabulary, d_model)`."
+    embedding = model.get_input_embeddings()
+    with torch.no_grad():
+        return embedding(torch.arange(len(embedding.weight), device=model.device)).float()
+
+
 def _batch(prompts, tokens, size, generator):
     "Some random prompts with inserted tokens, and their answers."
     chosen = torch.randperm(len(prompts.ids), generator=generator)[:size].tolist()
@@ -151,7 +154,7 @@ def _loss(model, ids, answers, vectors=None):
     scores = _letter_scores(model, ids, vectors)
     return -scores.gather(1, answers.to(scores.device)[:, None]).mean()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #42fb37e6
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #cafcc33f
 def soft_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -160,14 +163,11 @@ def soft_prompt(
 ) -> torch.Tensor:  # `(n_vectors, d_model)`
     "Vectors that make the model answer right, by gradient descent through the edit."
     generator = torch.Generator().manual_seed(seed)
-    embedding = one.model.get_input_embeddings()
     tokens = [_placeholder(one.model.tokenizer)] * config.n_vectors
-    with torch.no_grad():
-        table = embedding(torch.arange(len(embedding.weight), device=one.model.device))
-        size = table.float().square().mean().sqrt().item()
-        start = torch.randint(len(table), (config.n_vectors,), generator=generator)
-        vectors = table[start].float().clone()
-    vectors.requires_grad_(True)
+    table = _embedding_table(one.model)
+    size = table.square().mean().sqrt().item()
+    start = torch.randint(len(table), (config.n_vectors,), generator=generator)
+    vectors = table[start].clone().requires_grad_(True)
     optimizer = torch.optim.Adam([vectors], lr=config.lr * size)
     for _ in range(config.steps):
         ids, answers = _batch(prompts, tokens, config.batch_size, generator)
@@ -178,7 +178,7 @@ def soft_prompt(
         optimizer.zero_grad()
     return vectors.detach()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #da860854
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #16913b27
 def _candidates(gradient, table, tokens, n, generator):
     "Random replacements of one token each, among the sixteen best of every place."
     best = (-gradient @ table.T).topk(16, dim=1).indices.cpu()
@@ -191,7 +191,19 @@ def _candidates(gradient, table, tokens, n, generator):
         found.append(replaced)
     return found
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #2cb08388
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #91be798e
+@torch.no_grad()
+def _best_tokens(one, ids, answers, tokens, best, tried):
+    "The candidate with the least loss, if it is below `best`; otherwise `tokens`."
+    for candidate in tried:
+        placed = [_with_tokens(row, candidate) for row in ids]
+        with one.running() as model:
+            value = _loss(model, placed, answers).item()
+        if value < best:
+            best, tokens = value, candidate
+    return tokens
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b6d82c65
 def token_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -200,9 +212,7 @@ def token_prompt(
 ) -> list:  # token ids
     "Tokens that make the model answer right, by greedy coordinate gradient."
     generator = torch.Generator().manual_seed(seed)
-    embedding = one.model.get_input_embeddings()
-    with torch.no_grad():
-        table = embedding(torch.arange(len(embedding.weight), device=one.model.device)).float()
+    table = _embedding_table(one.model)
     tokens = [_placeholder(one.model.tokenizer)] * config.n_tokens
     for _ in range(config.token_steps):
         ids, answers = _batch(prompts, [], config.batch_size, generator)
@@ -211,41 +221,24 @@ def token_prompt(
         with torch.enable_grad(), one.running() as model:
             loss = _loss(model, placed, answers, vectors)
         (gradient,) = torch.autograd.grad(loss, vectors)
-        best = loss.item()
-        for tried in _candidates(gradient, table, tokens, config.n_candidates, generator):
-            placed = [_with_tokens(row, tried) for row in ids]
-            with torch.no_grad(), one.running() as model:
-                value = _loss(model, placed, answers).item()
-            if value < best:
-                best, tokens = value, tried
+        tried = _candidates(gradient, table, tokens, config.n_candidates, generator)
+        tokens = _best_tokens(one, ids, answers, tokens, loss.item(), tried)
     return tokens
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #0bd52cbd
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #e7bb9101
 @torch.no_grad()
 def _content_stream(one, ids, max_tokens=2048):
     "The stream after every block at all tokens but the first, `(blocks, tokens, d_model)`."
     parts = []
-    outputs = []
-    with one.running() as model:
-        handles = [
-            block.register_forward_hook(
-                lambda module, args, out: outputs.append(out[0] if isinstance(out, tuple) else out)
-            )
-            for block in layers(model)
-        ]
-        try:
-            for batch in length_batches(ids, max_tokens):
-                tokens, mask = pad([ids[i] for i in batch], model.tokenizer, model.device)
-                model.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)
-                is_content = mask.bool() & (mask.cumsum(1) > 1)
-                parts.append(torch.stack([h[is_content].float().cpu() for h in outputs]))
-                outputs.clear()
-        finally:
-            for handle in handles:
-                handle.remove()
+    with one.running() as model, reading_blocks(model) as outputs:
+        for batch in length_batches(ids, max_tokens):
+            tokens, mask = pad([ids[i] for i in batch], model.tokenizer, model.device)
+            model.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)
+            is_content = mask.bool() & (mask.cumsum(1) > 1)
+            parts.append(torch.stack([h[is_content].float().cpu() for h in outputs]))
     return torch.cat(parts, 1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #f8b8ad3e
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b7775648
 @dataclass(frozen=True)
 class JunkDirection:
     "The first principal direction of what an edit adds to the stream."
@@ -255,7 +248,7 @@ class JunkDirection:
     layer: int  # 0-based block
     share: float  # of the squared difference that lies along the vector
 
-
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #c51c4f9c
 def junk_direction(
     original: Evaluated,
     edited: Evaluated,
@@ -278,7 +271,7 @@ def junk_direction(
     mean = (_content_stream(original, retain.ids)[layer] @ vector).mean().item()
     return JunkDirection(vector, mean, layer, (values[-1] / total).item())
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #c177f930
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b122555e
 @dataclass(frozen=True)
 class EditInTurn:
     "Two edits, the second of which sees what the first has done."
@@ -300,7 +293,7 @@ class EditInTurn:
             stack.enter_context(self.second.on(model))
             yield model
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #568a3631
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #8df152ab
 def without_direction(
     edited: Evaluated,
     junk: JunkDirection,
@@ -314,7 +307,7 @@ def without_direction(
     second = Hooked(edited.model, junk.layer, edit, exact=True)
     return Evaluated(edited.model, EditInTurn(edited.edit, second))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #0937b3c6
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #2152ca17
 @torch.no_grad()
 def round_weights(
     one: Evaluated,  # is not changed
@@ -335,10 +328,10 @@ def round_weights(
         module.weight.copy_((module.weight / step).round() * step)
     return one.on(model)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #b195ce20
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #ae8d87f8
 PARTS = ('edit', 'edit, no error', 'no edit, no error', 'error only')
 
-
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #9116f759
 @dataclass(frozen=True)
 class PartEdit:
     "An intervention with or without parts of the residual stream, as a function for `Hooked`."
@@ -364,7 +357,7 @@ class PartEdit:
             return error + self.sae.decode(zeros).to(h.dtype)
         return edited - error
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #e71ec040
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #88d23118
 def sae_part(
     one: Evaluated,
     part: str,  # one of `PARTS`
@@ -378,7 +371,7 @@ def sae_part(
     edit = PartEdit(sae, one.edit.intervention, part)
     return Evaluated(one.model, Hooked(one.model, layer, edit, exact=True))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #8088fa41
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #389923fb
 @dataclass(frozen=True)
 class RelearnConfig:
     "Sizes of the fine-tuning."
@@ -396,7 +389,7 @@ class RelearnConfig:
         check_count(self.batch_size, 'batch_size', 1)
         check_count(self.n_facts, 'n_facts', 1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #8f22b594
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #f4f561f2
 def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     "One step on some random sequences of similar length."
     start = torch.randint(max(1, len(sequences) - 4 * batch_size), (1,), generator=generator)
@@ -411,7 +404,7 @@ def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #c94f9ca3
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #9ca47873
 def relearn(
     one: Evaluated,  # is not changed
     sequences,  # `(ids, labels)`, from `finetuning_data`
@@ -441,7 +434,7 @@ def relearn(
                 _finetuning_step(model, optimizer, ordered, config.batch_size, generator)
     return curve
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #6924f705
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #67efa145
 def steps_to(
     curve: list,  # from `relearn`
     target: float,  # forget accuracy
@@ -450,7 +443,7 @@ def steps_to(
     reached = [point['step'] for point in curve if point['forget'] >= target]
     return float(min(reached, default=math.inf))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #b87e49fb
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #f265e592
 def without_edit(
     one: Evaluated,
 ) -> Evaluated | None:  # None where there is no edit

@@ -6,7 +6,7 @@
 __all__ = ['calibration_error', 'letters_entropy', 'answer_costs', 'accuracy_by_domain', 'retain_documents', 'text_costs',
            'latency', 'generations']
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #2834e010
+# %% ../../nbs/05_unlearning/12_costs.ipynb #73c81d93
 import math
 import time
 
@@ -26,7 +26,7 @@ from sib_nb.language_model.multiple_choice import (
 )
 from ..validation import check_count, check_labels, check_tensor
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #3717c5b4
+# %% ../../nbs/05_unlearning/12_costs.ipynb #6e64817b
 def _checked_answers(logp, answer):
     "Log-probabilities and right options as arrays; NaN, no question or no such option is refused."
     logp = check_tensor(logp, 'logp', (None, None), 'float', finite=False)
@@ -35,7 +35,7 @@ def _checked_answers(logp, answer):
     answer = check_labels(answer, 'answer', *logp.shape)
     return logp.numpy(), answer.numpy()
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #26924f1e
+# %% ../../nbs/05_unlearning/12_costs.ipynb #71b3bbfa
 def calibration_error(
     logp,  # log-probability of each option, up to a constant, `(n, 4)`
     answer,  # index of the right option, `(n,)`
@@ -55,7 +55,7 @@ def calibration_error(
         total += abs(is_right[inside].sum() - confidence[inside].sum())
     return float(total / len(confidence))
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #8d0e303d
+# %% ../../nbs/05_unlearning/12_costs.ipynb #1d24fee6
 def letters_entropy(
     grid,  # `AnswerGrid`
 ) -> float:  # NaN without a condition with letters
@@ -67,7 +67,7 @@ def letters_entropy(
             entropies.append(float(letter_entropy(scores.argmax(-1))))
     return float(np.mean(entropies)) if entropies else math.nan
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #109c7fe2
+# %% ../../nbs/05_unlearning/12_costs.ipynb #e3598ff1
 def answer_costs(
     grids: dict,  # forget, retain: `AnswerGrid`
 ) -> dict:  # entropy and calibration error of both sides, over all conditions
@@ -80,7 +80,7 @@ def answer_costs(
         found[f'{side}_calibration_error'] = calibration_error(logp, answer)
     return found
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #ae2a37a1
+# %% ../../nbs/05_unlearning/12_costs.ipynb #cede334b
 def accuracy_by_domain(
     original: dict,  # grids of the original
     edited: dict,  # grids of the edited model, of the same questions
@@ -99,7 +99,7 @@ def accuracy_by_domain(
     means.insert(0, 'n', groups.size())
     return means.reset_index()
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #094c6329
+# %% ../../nbs/05_unlearning/12_costs.ipynb #f32f8de8
 def retain_documents(
     model,  # from `load_model`
     domains,  # `Domains`
@@ -116,7 +116,7 @@ def retain_documents(
     chosen = np.random.default_rng(seed).permutation(len(documents))[:n]
     return training_sequences(model.tokenizer, [documents[i]['text'] for i in chosen])
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #db9e60ca
+# %% ../../nbs/05_unlearning/12_costs.ipynb #9bb0683c
 def _next_token_logprobs(model, batch):
     "Log-probabilities over the vocabulary where a token is predicted, and these tokens."
     output = model.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
@@ -125,7 +125,7 @@ def _next_token_logprobs(model, batch):
     hidden = output.last_hidden_state[:, :-1][is_labelled]
     return unembed(model, hidden).float().log_softmax(-1), labels[is_labelled]
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #25006424
+# %% ../../nbs/05_unlearning/12_costs.ipynb #7c6817ef
 @torch.no_grad()
 def text_costs(
     original: Evaluated,
@@ -153,7 +153,7 @@ def text_costs(
     first, second, divergence = (sums[:3] / sums[3]).tolist()
     return dict(original_loss=first, loss=second, loss_added=second - first, kl=divergence)
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #69b692ce
+# %% ../../nbs/05_unlearning/12_costs.ipynb #9dc2a977
 @torch.no_grad()
 def latency(
     original: Evaluated,
@@ -175,7 +175,7 @@ def latency(
     medians = {f'{name}_ms': 1000 * float(np.median(found)) for name, found in times.items()}
     return dict(medians, slowdown=medians['edited_ms'] / medians['original_ms'])
 
-# %% ../../nbs/05_unlearning/12_costs.ipynb #20eec526
+# %% ../../nbs/05_unlearning/12_costs.ipynb #c8f0ff54
 def generations(
     original: Evaluated,
     edited: Evaluated,
