@@ -7,7 +7,7 @@ __all__ = ['PARTS', 'LetterPrompts', 'letter_prompts', 'prompt_accuracy', 'Searc
            'JunkDirection', 'junk_direction', 'EditInTurn', 'without_direction', 'round_weights', 'PartEdit',
            'sae_part', 'RelearnConfig', 'relearn', 'steps_to', 'without_edit']
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #849e8f53
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #8796f796
 import contextlib
 import copy
 import math
@@ -35,7 +35,7 @@ from .saebench import check_sae
 from .score import answer_grids
 from ..validation import check_choice, check_count, check_number
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #5a7da554
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #fdf15260
 @dataclass(frozen=True)
 class LetterPrompts:
     "Prompts of one format with their right letters."
@@ -43,7 +43,7 @@ class LetterPrompts:
     ids: list  # token ids of each
     answers: torch.Tensor  # 0..3
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #353fe8e1
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #1a184304
 def letter_prompts(
     model,  # from `load_model`
     questions,  # `ScoreQuestions`
@@ -58,7 +58,7 @@ def letter_prompts(
     answers = torch.tensor([row['answer'] for row in rows])
     return LetterPrompts(encode_prompts(model, texts), answers)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #d69fc573
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #2c996fb9
 def _placeholder(tokenizer):
     "A frequent token."
     return tokenizer('.', add_special_tokens=False).input_ids[-1]
@@ -68,7 +68,7 @@ def _with_tokens(ids, tokens):
     "Tokens behind the first one."
     return [*ids[:1], *tokens, *ids[1:]]
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #9a808e81
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #40888611
 @contextlib.contextmanager
 def _replaced_embeddings(model, vectors):
     "Inside, the vectors stand behind the first token, in the place of as many tokens."
@@ -87,7 +87,7 @@ def _replaced_embeddings(model, vectors):
     finally:
         handle.remove()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #6a20a7e5
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #d3fa690b
 def _letter_scores(model, ids, vectors=None):
     "Log-probabilities among the four letters, `(n, 4)`; differentiable in the vectors."
     tokens, mask = pad(ids, model.tokenizer, model.device)
@@ -97,7 +97,7 @@ def _letter_scores(model, ids, vectors=None):
     letters = letter_tokens(model.tokenizer)
     return letter_logprobs(unembed(model, last), letters).log_softmax(-1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #fd20e6e2
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #0d9d1213
 @torch.no_grad()
 def prompt_accuracy(
     one: Evaluated,
@@ -115,15 +115,15 @@ def prompt_accuracy(
             n_right += (scores.argmax(1).cpu() == prompts.answers[batch]).sum().item()
     return n_right / len(ids)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #b6c6ed04
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #d0f0f66b
 @dataclass(frozen=True)
 class SearchConfig:
     "Budget of the searches for a prompt."
 
     n_vectors: int = 8  # of a soft prompt
     n_tokens: int = 4  # of a prompt of tokens
-    steps: int = 60  # of the soft prompt
-    token_steps: int = 12  # of the search over tokens
+    steps: int = 40  # of the soft prompt
+    token_steps: int = 8  # of the search over tokens
     n_candidates: int = 8  # replacements that are tried in one of them
     batch_size: int = 8  # prompts a step
     lr: float = 0.1  # of Adam, in units of the root mean square of the embeddings
@@ -135,7 +135,7 @@ class SearchConfig:
         check_count(self.token_steps, 'token_steps')
         check_number(self.lr, 'lr', minimum=0)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #41ffdbcb
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #068a16fe
 def _embedding_table(model):
     "What the model reads for each token, scale included, `(vocabulary, d_model)`."
     embedding = model.get_input_embeddings()
@@ -154,7 +154,7 @@ def _loss(model, ids, answers, vectors=None):
     scores = _letter_scores(model, ids, vectors)
     return -scores.gather(1, answers.to(scores.device)[:, None]).mean()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #cafcc33f
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #c7b4ffcd
 def soft_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -178,7 +178,7 @@ def soft_prompt(
         optimizer.zero_grad()
     return vectors.detach()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #16913b27
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #a2b03ed7
 def _candidates(gradient, table, tokens, n, generator):
     "Random replacements of one token each, among the sixteen best of every place."
     best = (-gradient @ table.T).topk(16, dim=1).indices.cpu()
@@ -191,7 +191,7 @@ def _candidates(gradient, table, tokens, n, generator):
         found.append(replaced)
     return found
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #91be798e
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #454cd0c6
 @torch.no_grad()
 def _best_tokens(one, ids, answers, tokens, best, tried):
     "The candidate with the least loss, if it is below `best`; otherwise `tokens`."
@@ -203,7 +203,7 @@ def _best_tokens(one, ids, answers, tokens, best, tried):
             best, tokens = value, candidate
     return tokens
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #b6d82c65
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #f3f19cf4
 def token_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -225,7 +225,7 @@ def token_prompt(
         tokens = _best_tokens(one, ids, answers, tokens, loss.item(), tried)
     return tokens
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #e7bb9101
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #24eb34a8
 @torch.no_grad()
 def _content_stream(one, ids, max_tokens=2048):
     "The stream after every block at all tokens but the first, `(blocks, tokens, d_model)`."
@@ -238,7 +238,7 @@ def _content_stream(one, ids, max_tokens=2048):
             parts.append(torch.stack([h[is_content].float().cpu() for h in outputs]))
     return torch.cat(parts, 1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #b7775648
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #4e753cfe
 @dataclass(frozen=True)
 class JunkDirection:
     "The first principal direction of what an edit adds to the stream."
@@ -248,7 +248,7 @@ class JunkDirection:
     layer: int  # 0-based block
     share: float  # of the squared difference that lies along the vector
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #c51c4f9c
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #48633fab
 def junk_direction(
     original: Evaluated,
     edited: Evaluated,
@@ -271,7 +271,7 @@ def junk_direction(
     mean = (_content_stream(original, retain.ids)[layer] @ vector).mean().item()
     return JunkDirection(vector, mean, layer, (values[-1] / total).item())
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #b122555e
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #c86d042d
 @dataclass(frozen=True)
 class EditInTurn:
     "Two edits, the second of which sees what the first has done."
@@ -293,7 +293,7 @@ class EditInTurn:
             stack.enter_context(self.second.on(model))
             yield model
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #8df152ab
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #dcc1c39b
 def without_direction(
     edited: Evaluated,
     junk: JunkDirection,
@@ -307,7 +307,7 @@ def without_direction(
     second = Hooked(edited.model, junk.layer, edit, exact=True)
     return Evaluated(edited.model, EditInTurn(edited.edit, second))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #2152ca17
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #af96b1bc
 @torch.no_grad()
 def round_weights(
     one: Evaluated,  # is not changed
@@ -328,10 +328,10 @@ def round_weights(
         module.weight.copy_((module.weight / step).round() * step)
     return one.on(model)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #ae8d87f8
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #69b60142
 PARTS = ('edit', 'edit, no error', 'no edit, no error', 'error only')
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #9116f759
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #2faee599
 @dataclass(frozen=True)
 class PartEdit:
     "An intervention with or without parts of the residual stream, as a function for `Hooked`."
@@ -357,7 +357,7 @@ class PartEdit:
             return error + self.sae.decode(zeros).to(h.dtype)
         return edited - error
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #88d23118
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #5f45766b
 def sae_part(
     one: Evaluated,
     part: str,  # one of `PARTS`
@@ -371,14 +371,14 @@ def sae_part(
     edit = PartEdit(sae, one.edit.intervention, part)
     return Evaluated(one.model, Hooked(one.model, layer, edit, exact=True))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #389923fb
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #759a4721
 @dataclass(frozen=True)
 class RelearnConfig:
     "Sizes of the fine-tuning."
 
     rates: tuple = (3e-5, 3e-4, 3e-3)  # learning rates, over two decades
-    asked_at: tuple = (2, 5, 10, 20, 40)  # steps after which the questions are asked
-    batch_size: int = 8  # sequences a step
+    asked_at: tuple = (2, 5, 10, 20)  # steps after which the questions are asked
+    batch_size: int = 4  # sequences a step
     n_facts: int = 40  # documents, and as many questions in four prompts each
 
     def __post_init__(self):
@@ -389,7 +389,7 @@ class RelearnConfig:
         check_count(self.batch_size, 'batch_size', 1)
         check_count(self.n_facts, 'n_facts', 1)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #f4f561f2
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #43758de6
 def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     "One step on some random sequences of similar length."
     start = torch.randint(max(1, len(sequences) - 4 * batch_size), (1,), generator=generator)
@@ -404,7 +404,7 @@ def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     optimizer.step()
     optimizer.zero_grad()
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #9ca47873
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #707e3569
 def relearn(
     one: Evaluated,  # is not changed
     sequences,  # `(ids, labels)`, from `finetuning_data`
@@ -434,7 +434,7 @@ def relearn(
                 _finetuning_step(model, optimizer, ordered, config.batch_size, generator)
     return curve
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #67efa145
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #e72d4b7a
 def steps_to(
     curve: list,  # from `relearn`
     target: float,  # forget accuracy
@@ -443,7 +443,7 @@ def steps_to(
     reached = [point['step'] for point in curve if point['forget'] >= target]
     return float(min(reached, default=math.inf))
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #f265e592
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #d69088b3
 def without_edit(
     one: Evaluated,
 ) -> Evaluated | None:  # None where there is no edit
