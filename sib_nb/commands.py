@@ -376,12 +376,12 @@ def audit_config(
     "The sizes that the options name."
     from dataclasses import replace
 
-    from sib_nb.unlearning.audit import QUICK, AuditConfig
+    from sib_nb.unlearning.audit import QUICK_AUDIT, AuditConfig
 
     parts = tuple(part.strip() for part in options['parts'].split(',') if part.strip())
     given = dict(split_seed=options['split_seed'], seed=options['seed'], parts=parts)
     if options['quick']:
-        return replace(QUICK, **given)
+        return replace(QUICK_AUDIT, **given)
     return AuditConfig(n=options['n'], **given)
 
 # %% ../nbs/09_commands.ipynb #c05fb3a1

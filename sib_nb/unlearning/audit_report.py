@@ -6,7 +6,7 @@
 __all__ = ['AUDIT_COLUMNS', 'MOST_METHODS', 'CONTROL_NAMES', 'audit_rows', 'load_audit_rows', 'add_audit_rows', 'format_shares',
            'plot_audits', 'audit_card', 'named_edit', 'audit_file']
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #e64182aa
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #2643fde0
 import math
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from .controls import ControlConfig, Intervened, control_edits
 from .interventions import Intervention, check_intervention
 from ..validation import check_indices
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #f02e0c31
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #375514b5
 AUDIT_COLUMNS = (
     'method',
     'domain',
@@ -41,7 +41,7 @@ AUDIT_COLUMNS = (
     'control',
 )
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #98e6542e
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #62b3237c
 def audit_rows(
     found: Audit,
 ) -> pd.DataFrame:  # with the columns `AUDIT_COLUMNS`
@@ -61,10 +61,10 @@ def audit_rows(
     )
     return table[list(AUDIT_COLUMNS)]
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #fe08cfc3
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #eb4022fd
 _RUN = ['method', 'domain', 'model', 'seed', 'split']
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #83e51fa9
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #c695f7bc
 def load_audit_rows(
     file=None,  # default `data/results/audit.csv`
 ) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def load_audit_rows(
         raise SIBError(f'{file} has other columns than an audit; is it damaged?')
     return rows
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #342fef42
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #c773f2f7
 def add_audit_rows(
     rows: pd.DataFrame,  # from `audit_rows`
     file=None,  # default `data/results/audit.csv`
@@ -95,7 +95,7 @@ def add_audit_rows(
         rows.round(5).to_csv(temporary, index=False)
     return file
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #cdf67c78
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #18fb4ee9
 MOST_METHODS = 8
 
 
@@ -114,7 +114,7 @@ def format_shares(
         shares = means.right / means.original.where(means.original > 0)
     return shares.unstack('method')[list(dict.fromkeys(part.method))]
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #fa3808ad
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #03c2c838
 def _draw_shares(axes, shares, title, limits):
     "One panel: a cell a format and method."
     image = axes.imshow(shares.to_numpy(float), cmap='RdBu_r', aspect='auto', **limits)
@@ -126,7 +126,7 @@ def _draw_shares(axes, shares, title, limits):
     axes.set_title(title, fontsize=9)
     return image
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #35528345
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #4a69520f
 def plot_audits(
     rows: pd.DataFrame,  # from `load_audit_rows`
 ):  # the matplotlib figure
@@ -145,13 +145,13 @@ def plot_audits(
     left.set_ylabel('format')
     return figure
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #4e19de08
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #a16b2c01
 def _number(value, digits=2):
     "A number for the card; a dash for none."
     is_number = isinstance(value, (int, float)) and math.isfinite(value)
     return f'{value:.{digits}f}' if is_number else '–'
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #8919343d
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #473ebf2e
 def _steps(row):
     "Steps of relearning, with those of the reference in brackets."
     if 'steps' not in row:
@@ -162,13 +162,13 @@ def _steps(row):
         words.append(str(int(value)) if is_reached else 'not reached')
     return f'{words[0]} ({words[1]})'
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #b864e6e4
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #1d94320d
 def _markdown_table(header, rows):
     "A Markdown table."
     lines = ['| ' + ' | '.join(header) + ' |', '|' + '---|' * len(header)]
     return '\n'.join([*lines, *('| ' + ' | '.join(row) + ' |' for row in rows)])
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #046819d7
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #0b670572
 def _format_lines(found):
     "A line a format: removed and retained shares."
     removed = removed_by_format(found.table)
@@ -180,7 +180,7 @@ def _format_lines(found):
     header = ['format', 'removed', 'own heading', 'other headings', 'retained']
     return _markdown_table(header, lines)
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #18242888
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #f172e43a
 def _attack_lines(found):
     "A line an attack."
     lines = []
@@ -190,7 +190,7 @@ def _attack_lines(found):
     header = ['attack', *names, 'steps (reference)']
     return _markdown_table(header, lines)
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #2b912b96
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #11fab168
 def _inside_lines(found):
     "The most that a probe reads, and the depth."
     if not found.inside:
@@ -203,7 +203,7 @@ def _inside_lines(found):
     depth = _number(found.inside.get('depth'))
     return f'Most content about the kind of an entity: {words}; {others}. Depth: {depth}.'
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #791e779d
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #e8fc9f71
 def _cost_lines(found):
     "Loss, calibration and time."
     if not found.costs:
@@ -214,7 +214,7 @@ def _cost_lines(found):
     lines = [[words.get(n, n.replace('_', ' ')), _number(found.costs[n], 3)] for n in names]
     return _markdown_table(['cost', ''], lines)
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #72e58546
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #74b880c1
 def audit_card(
     found: Audit,
 ) -> str:  # Markdown
@@ -242,7 +242,7 @@ def audit_card(
         parts.append(f'Not tried: {", ".join(left_out)}.')
     return '\n\n'.join(parts) + '\n'
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #486a0423
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #ae0e3649
 CONTROL_NAMES = ('heading_push', 'probe_push', 'shuffled_probe')  # without an SAE
 
 
@@ -256,7 +256,7 @@ def _latents_of(text):
         latents += range(int(first), int(last or first) + 1)
     return latents
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #f53dfc1a
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #de50c604
 def named_edit(
     task: AuditTask,
     name: str,  # see above; of an SAE, its folder
@@ -283,7 +283,7 @@ def named_edit(
         return Intervened(sae, intervention), False
     return load_model(name), False
 
-# %% ../../nbs/05_unlearning/13_audit_report.ipynb #f7a2eee7
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #9fd33d7a
 def audit_file(
     name: str,  # of the edit
     task: AuditTask,
