@@ -107,7 +107,7 @@ class AuditConfig:
         for part in self.parts:
             check_choice(part, 'part', AUDIT_PARTS)
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #a45b2617
+# %% ../../nbs/05_unlearning/09_audit.ipynb #8f370b09
 _FEW = (
     Condition('chat', 'own'),
     Condition('chat', 'exchanged'),
@@ -116,6 +116,8 @@ _FEW = (
     Condition('sentence'),
     Condition('open'),
 )
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #a45b2617
 QUICK_AUDIT = AuditConfig(
     n=10,
     asked=_FEW,
@@ -153,10 +155,10 @@ def order_scores(
             found[side].append(grid.logprobs[0].roll(by, -1))
     return {side: torch.stack(scores) for side, scores in found.items()}
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #06397a4f
+# %% ../../nbs/05_unlearning/09_audit.ipynb #27151a0d
 _WHY = 'Why is {} a kind of {}?'
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #06397a4f
 def _why_pairs(row, entity, others, chat, seed):
     "Two starts, with and without the name, and four definitions; the right one at its place."
     rng = random.Random(f'{seed} {row["question"]}')
@@ -246,7 +248,7 @@ class AuditTask:
         options = dict(split_seed=config.split_seed, n=n, seed=config.seed, asked=asked)
         return score_questions(self.model, self.domains, part or config.part, **options)
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #24ef9b36
+# %% ../../nbs/05_unlearning/09_audit.ipynb #f3a1ef42
 @patch(as_prop=True)
 def asked(self: AuditTask):
     "The questions of the score, kept."
@@ -254,7 +256,7 @@ def asked(self: AuditTask):
         self._asked = self.questions(self.config.n, asked=self.config.asked)
     return self._asked
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #24ef9b36
 @patch
 def kept(self: AuditTask, name, make):
     "The value of `make()`, computed once."
@@ -263,7 +265,7 @@ def kept(self: AuditTask, name, make):
         values[name] = make()
     return values[name]
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #050d47a7
+# %% ../../nbs/05_unlearning/09_audit.ipynb #cfccea58
 def _guessed(grids):
     "The grids of a model that finds all options equally likely."
     return {
@@ -271,7 +273,7 @@ def _guessed(grids):
         for side, grid in grids.items()
     }
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #050d47a7
 @patch
 def answers(self: AuditTask, name):
     "Grids of the original or the reference."
@@ -281,10 +283,12 @@ def answers(self: AuditTask, name):
         return self.kept(name, lambda: _guessed(self.answers('original')))
     return self.kept(name, lambda: asked_grids(self.reference.model, self.asked))
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #cff40c20
+# %% ../../nbs/05_unlearning/09_audit.ipynb #2bf184b5
 KEPT = 0.9  # least share of the original's retain accuracy
 SPREAD = 0.5  # least share of the original's entropy of letters
 MAX_LOSS = 0.5  # nats a token that retain text may lose
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #cff40c20
 CUE_GAP = 0.4  # difference of removed shares by which a cue is told
 UNTOUCHED = 0.2  # removed share of a format that counts as nothing
 REMOVED = 0.7  # removed share of a format that counts as removed
@@ -402,8 +406,8 @@ def inside(self: AuditTask, edited):
     lens = dict(edited=logit_lens(edited, rows, self.asked.entities).tolist())
     for name, one in dict(original=self.original, reference=self.reference).items():
         if one is not None:
-            make = lambda: logit_lens(one, rows, self.asked.entities).tolist()  # noqa: E731
-            lens[name] = self.kept(f'lens {name}', make)
+            found = self.kept(f'lens {name}', lambda: logit_lens(one, rows, self.asked.entities))
+            lens[name] = found.tolist()
     return dict(probes=table.to_dict('records'), lens=lens, **self.depth(edited))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #546c1dcc
@@ -422,7 +426,7 @@ def depth(self: AuditTask, edited):
     of_reference = self.kept('patched reference', lambda: patched(self.reference))
     return depth_score(of_original, patched(edited), of_reference)
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #8d21d251
+# %% ../../nbs/05_unlearning/09_audit.ipynb #b94dc7f9
 ATTACKED = (Condition('chat', 'own'), Condition('chat', 'none'), Condition('sentence'))
 
 
@@ -432,7 +436,7 @@ def attack_questions(self: AuditTask):
     asked = list(ATTACKED if self.domains.kind == 'embedded' else ATTACKED[:2])
     return self.kept('attacked', lambda: self.questions(self.config.n_attacked, asked=asked))
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #8d21d251
 @patch
 def attacked(self: AuditTask, one):
     "Accuracies of a changed model, mean over `ATTACKED`."
@@ -455,21 +459,21 @@ def changes(self: AuditTask, edited):
     made['hook removed (the weights are the original\'s)'] = without_edit(edited)
     return {name: one for name, one in made.items() if one is not None}, junk
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #7581f252
+# %% ../../nbs/05_unlearning/09_audit.ipynb #22c835ae
 @patch
 def letter_questions(self: AuditTask, part, n):
     "Prompts of one part under the own heading."
     own = [Condition('chat', 'own')]
     return self.kept(f'letters {part}', lambda: self.questions(n, part, own))
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #c4cc3311
 @patch
 def plain_accuracy(self: AuditTask, one):
     "Accuracy without a search, under the own heading."
     questions = self.letter_questions(self.config.part, self.config.n_attacked)
     return prompt_accuracy(one, letter_prompts(self.model, questions))
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #7581f252
 @patch
 def search(self: AuditTask, one):
     "Accuracies with the prompts that searches find, under the own heading."
@@ -569,8 +573,8 @@ def costs(self: AuditTask, edited, grids):
     "What the edit takes from everything else."
     config = self.config
     options = dict(n=config.n_documents, split_seed=config.split_seed, seed=config.seed)
-    make = lambda: retain_documents(self.model, self.domains, **options)  # noqa: E731
-    documents = self.kept('documents', make)
+    source = self.model, self.domains
+    documents = self.kept('documents', lambda: retain_documents(*source, **options))
     found = text_costs(self.original, edited, documents)
     found |= answer_costs(grids)
     before = self.kept('answer costs', lambda: answer_costs(self.answers('original')))
@@ -692,7 +696,7 @@ def _about(task, edited, control, seconds):
         dtype=str(task.model.dtype).removeprefix('torch.'),
     )
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #2eab1a61
+# %% ../../nbs/05_unlearning/09_audit.ipynb #41d761dd
 def _finite(value):
     "The same with null for numbers that are not finite."
     if isinstance(value, dict):
@@ -705,7 +709,7 @@ def _finite(value):
         return value.item()
     return value
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #2eab1a61
 _STORED = ('name', 'verdict', 'numbers', 'summary', 'inside', 'attacks', 'costs', 'about')
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #5420fbec
