@@ -135,20 +135,20 @@ class SearchConfig:
         check_count(self.token_steps, 'token_steps')
         check_number(self.lr, 'lr', minimum=0)
 
-# %% ../../nbs/05_unlearning/11_attacks.ipynb #068a16fe
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #435d9955
 def _embedding_table(model):
     "What the model reads for each token, scale included, `(vocabulary, d_model)`."
     embedding = model.get_input_embeddings()
     with torch.no_grad():
         return embedding(torch.arange(len(embedding.weight), device=model.device)).float()
 
-
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #7bf3f32e
 def _batch(prompts, tokens, size, generator):
     "Some random prompts with inserted tokens, and their answers."
     chosen = torch.randperm(len(prompts.ids), generator=generator)[:size].tolist()
     return [_with_tokens(prompts.ids[i], tokens) for i in chosen], prompts.answers[chosen]
 
-
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #068a16fe
 def _loss(model, ids, answers, vectors=None):
     "Cross-entropy of the right letter among the four."
     scores = _letter_scores(model, ids, vectors)

@@ -364,6 +364,17 @@ def verdict_numbers(
         worse_lower=worse[1],
     )
 
+# %% ../../nbs/05_unlearning/09_audit.ipynb #ad29bd2a
+def _where_removed(removed):
+    "Whether all formats reach `REMOVED`, and otherwise the shorter list of those that do or not."
+    hidden = [name for name, share in removed.items() if share < REMOVED]
+    if not hidden:
+        return 'removed in all formats'
+    gone = [name for name in removed if name not in hidden]
+    if len(hidden) <= len(gone):
+        return f'hidden from some: not removed in {", ".join(hidden)}'
+    return f'hidden from some: removed only in {", ".join(gone) or "no format"}'
+
 # %% ../../nbs/05_unlearning/09_audit.ipynb #889a52ce
 def judge(
     numbers: dict,  # from `verdict_numbers`
@@ -378,12 +389,13 @@ def judge(
     if numbers['words'] < UNTOUCHED and numbers['letters'] - numbers['words'] >= CUE_GAP:
         return 'reads a cue: letters'
     own = 0.0 if math.isnan(numbers['own']) else numbers['own']
-    if max([*removed.values(), own], default=0.0) < UNTOUCHED:
+    shares = [*removed.values()]
+    is_little = max(np.mean(shares or [0.0]), own) < UNTOUCHED
+    if is_little and max(shares, default=0.0) < REMOVED:
         return 'nothing removed'
     if numbers['worse'] > WORSE and numbers['worse_lower'] > 0:
         return 'worse than ignorance'
-    hidden = [name for name, share in removed.items() if share < REMOVED]
-    return f'hidden from some: not from {", ".join(hidden)}' if hidden else 'removed in all formats'
+    return _where_removed(removed)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #ef799745
 def _kind_rows(questions, n):
@@ -732,6 +744,8 @@ def load_audit(
     if missing:
         raise SIBError(f'{file} is no audit: it has no {missing[0]}')
     table = pd.DataFrame(content.pop('table'))
+    numbers = content['numbers']
+    content['numbers'] = {k: math.nan if v is None else v for k, v in numbers.items()}
     numbers = ['original', 'edited', 'reference', 'removed', 'retained', 'distance_left', 'error']
     table[numbers] = table[numbers].astype(float)
     return Audit(**content, table=table)

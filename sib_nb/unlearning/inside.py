@@ -185,7 +185,7 @@ def stream_bits(
             rows.append(dict(layer=number, probe=kind, bits=bits, accuracy=right))
     return pd.DataFrame(rows)
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #2c31878f
+# %% ../../nbs/05_unlearning/10_inside.ipynb #196c000c
 def _cached_content(name, one, data, kinds, seed, cache):
     "Streams of a model and the content after all blocks, computed once if there is a cache."
     if name not in cache:
@@ -193,7 +193,7 @@ def _cached_content(name, one, data, kinds, seed, cache):
         cache[name] = streams, stream_bits(streams, data, 0, kinds, seed)
     return cache[name]
 
-
+# %% ../../nbs/05_unlearning/10_inside.ipynb #2c31878f
 def _removed_content(before, after, layer, data, kinds, seed):
     "The content of the difference between two streams; no row where there is none."
     removed = before[layer] - after[layer]
@@ -316,10 +316,10 @@ def patched_answers(
         found[side] = patched_logprobs(original, source, prompts, answers).tolist()
     return found
 
-# %% ../../nbs/05_unlearning/10_inside.ipynb #b2f95eaa
+# %% ../../nbs/05_unlearning/10_inside.ipynb #d0ffc735
 LEAST_FALL = 0.05  # nats; blocks whose patched stream costs less carry no knowledge
 
-
+# %% ../../nbs/05_unlearning/10_inside.ipynb #b2f95eaa
 def depth_from(
     original,  # mean log-probability of the right letter, a number
     of_reference,  # the same with the reference's stream after each block
