@@ -329,12 +329,10 @@ def removed_by_format(
 def retained_by_format(
     table: pd.DataFrame,  # from `score_table`
 ) -> pd.Series:  # format → retained share, at most 1 in each condition
-    "Retained share of every format, without exchanged headings where there are others."
-    retain = table[table.side == 'retain']
+    "Retained share of every format that is asked without an exchanged heading."
+    retain = table[(table.side == 'retain') & (table.heading != 'exchanged')]
     names = [_format_name(condition) for condition in _conditions_of(retain)]
-    is_exchanged = (retain.heading == 'exchanged').to_numpy()
-    shares = retain.retained.clip(upper=1).groupby([names, is_exchanged]).mean()
-    return shares.groupby(level=0, sort=False).first()
+    return retain.retained.clip(upper=1).groupby(names, sort=False).mean()
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #f753d219
 def verdict_numbers(
