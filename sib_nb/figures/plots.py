@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAIN_RUNS', 'PALETTE', 'RUN_FIGURES', 'FIGURES', 'FORMATS', 'literal', 'unlearning_scores', 'training_curves',
-           'group_mi', 'feature_metrics', 'interventions', 'attacks', 'gate_curves', 'tradeoff', 'probing_table',
-           'probing_curves', 'layer_sweep', 'group_matrix', 'group_flows', 'tokens_to', 'convergence',
+           'group_mi', 'feature_metrics', 'interventions', 'plot_attacks', 'attacks', 'gate_curves', 'tradeoff',
+           'probing_table', 'probing_curves', 'layer_sweep', 'group_matrix', 'group_flows', 'tokens_to', 'convergence',
            'plot_convergence', 'figure_calls', 'save_figures']
 
 # %% ../../nbs/07_figures/02_plots.ipynb #af925220
@@ -25,9 +25,14 @@ from ..core import FIGURE_STYLE, SIBError, atomic_write, figures_dir, load_json,
 from ..experiments.presets import RUNS
 from .method import method
 from .run_inspection import replay, starting_partition
-from .tables import damage_in_one_line, forgotten, intervention_table
-from .tables import load_histories, read_printable
-from ..unlearning.audit import attack_table, plot_attacks
+from sib_nb.figures.tables import (
+    attack_table,
+    damage_in_one_line,
+    forgotten,
+    intervention_table,
+    load_histories,
+    read_printable,
+)
 from ..unlearning.saebench import gate_curve
 from ..validation import check_choice, check_texts
 
@@ -459,6 +464,62 @@ def interventions(
         panels[0].set(ylim=(len(runs) - 0.4, -0.6), xlim=(-0.03, largest + 0.05))
         figure.supxlabel('unlearning score on held-out questions', fontsize=9)
         _legend_above(figure, _intervention_handles() | _guide_handles(results))
+    return figure
+
+# %% ../../nbs/07_figures/02_plots.ipynb #abfa3fa9
+def _draw_side(axes, some, heights, marker, color, name, side):
+    "One side of one evaluated model: intervals, and filled or hollow marks."
+    low, high = some[f'{side}_low'], some[f'{side}_high']
+    axes.hlines(heights, low, high, color=color, lw=1.2)
+    is_broken = (some.status == 'broken').values
+    values = some[side].values
+    style = dict(color=color, ms=4.5)
+    axes.plot(values[~is_broken], heights[~is_broken], marker, label=name, **style)
+    axes.plot(values[is_broken], heights[is_broken], marker, mfc='w', **style)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #175896d7
+def _finish_axes(axes, side, attacks):
+    "Labels, the level of guessing, and lines between the attacks."
+    axes.axvline(0.25, ls=':', lw=1, color='.4')
+    axes.set_xlabel(f'{side} accuracy (fraction right, report entities)')
+    axes.set(xlim=(0, 1.03), yticks=range(len(attacks)), yticklabels=attacks)
+    for number in range(1, len(attacks)):
+        axes.axhline(number - 0.5, color='.9', lw=0.8, zorder=0)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #50c10de8
+def _draw_evaluated(both_axes, table, name, attacks, offset, style):
+    "One evaluated model in both panels; `style`: color and marker."
+    seeds = table[table.evaluated.str.split(', seed ').str[0] == name]
+    for further in (True, False):
+        some = seeds[(seeds.evaluated != name) == further]
+        heights = np.array([attacks.index(attack) for attack in some.attack]) + offset
+        for axes, side in zip(both_axes, ('forget', 'retain')):
+            if further:
+                faint = dict(color=style['color'], ms=3.5, alpha=0.55, mew=0)
+                axes.plot(some[side], heights, style['marker'], **faint)
+            else:
+                _draw_side(axes, some, heights, name=name, side=side, **style)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #797bca23
+def plot_attacks(
+    table: pd.DataFrame,  # from `attack_table`
+):  # the matplotlib figure
+    "Forget and retain accuracy under every attack; a colour for each evaluated model."
+    names_of_attacks = list(dict.fromkeys(table.attack))
+    names = list(dict.fromkeys(table.evaluated.str.split(', seed ').str[0]))
+    colors = ['.5', *sns.color_palette('colorblind', len(names) - 1)]
+    layout = dict(figsize=(9.5, 1.2 + 0.36 * len(names_of_attacks)), layout='constrained')
+    figure, both_axes = plt.subplots(1, 2, sharey=True, width_ratios=(1.5, 1), **layout)
+    for number, (name, color, marker) in enumerate(zip(names, colors, 'osD^vPX*<>' * 3)):
+        offset = 0.75 * ((number + 0.5) / len(names) - 0.5)
+        style = dict(color=color, marker=marker)
+        _draw_evaluated(both_axes, table, name, names_of_attacks, offset, style)
+    for axes, side in zip(both_axes, ('forget', 'retain')):
+        _finish_axes(axes, side, names_of_attacks)
+    both_axes[0].invert_yaxis()
+    handles = both_axes[0].get_legend_handles_labels()
+    legend = dict(ncol=min(4, len(names)), fontsize=8, frameon=False)
+    figure.legend(*handles, loc='outside upper center', **legend)
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #978cb41c

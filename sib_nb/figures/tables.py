@@ -6,10 +6,11 @@
 __all__ = ['SHOWN_FIELDS', 'check_fields', 'damage_in_one_line', 'read_printable', 'check_events', 'read_shown_result',
            'result_benchmark', 'forgotten', 'shown_interventions', 'load_results', 'load_histories', 'example_results',
            'overview', 'quality', 'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae',
-           'attack_overview', 'tidy']
+           'attack_status', 'attack_table', 'over_seeds', 'attack_overview', 'tidy']
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b37c20bf
 import json
+import math
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ..core import SIBError, data_dir, load_json, printable, save_json
 from ..experiments.presets import RUNS
 from ..experiments.runs import read_history
 from ..language_model.data import DEFAULT_FORGET
+from ..unlearning.saebench import reaches
 
 # %% ../../nbs/07_figures/01_tables.ipynb #da8671d9
 def _probing_accuracies(result):
@@ -570,6 +572,78 @@ def without_sae(
             rows.append(_retrained_row(reference))
     return pd.DataFrame(rows)
 
+# %% ../../nbs/07_figures/01_tables.ipynb #b79652b8
+def attack_status(
+    row: dict,  # of an attack
+    none: dict,  # of the same evaluated model without an attack
+    base: dict,  # of the original model under that attack
+) -> str:
+    "Outcome of an attack: 'nothing taken', 'broken', 'recovers' or 'holds'."
+    if reaches(none['forget_high'], base['forget_low']):
+        return 'nothing taken'
+    if not reaches(row['retain'], 0.8 * base['retain']):
+        return 'broken'
+    return 'holds' if reaches(none['forget_high'], row['forget_low']) else 'recovers'
+
+# %% ../../nbs/07_figures/01_tables.ipynb #8835f1c6
+def _compared(row, none, base, loss):
+    "A row with loss_added, status and recovered; `loss`: of the original without an attack."
+    taken = base['forget'] - none['forget']
+    status = attack_status(row, none, base)
+    is_reference = row['evaluated'] == 'original' or row['attack'] == 'none'
+    recovered = math.nan
+    if taken > 0 and row['attack'] != 'none' and status != 'nothing taken':
+        recovered = (row['forget'] - none['forget']) / taken
+    own_loss = row.get('loss', none['loss'])
+    never = row.get('never', none['never'])
+    return dict(
+        row,
+        loss_added=math.nan if None in (own_loss, loss) else own_loss - loss,
+        never=math.nan if never is None else never,
+        status='' if is_reference else status,
+        recovered=recovered,
+    )
+
+# %% ../../nbs/07_figures/01_tables.ipynb #6ef63c6e
+def attack_table(
+    rows: list,  # of `attacks.json`
+) -> pd.DataFrame:  # with loss_added (nats a token), status and recovered
+    """Rows as a table; attacks that do not apply are left out. Without the attack 'none', or the
+    original model, `SIBError`."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SIBError('the rows of attacks are no list of dictionaries; is the file damaged?')
+    by_key = {(row['evaluated'], row['attack']): row for row in rows if 'forget' in row}
+    compared = []
+    for (name, attack), row in by_key.items():
+        none = by_key.get((name, 'none'))
+        untouched = by_key.get(('original', 'none'))
+        base = by_key.get(('original', attack), untouched)
+        if none is None or base is None:
+            raise SIBError(
+                "the table needs the attack 'none', and the original model; run them too"
+            )
+        compared.append(_compared(row, none, base, untouched['loss']))
+    return pd.DataFrame(compared)
+
+# %% ../../nbs/07_figures/01_tables.ipynb #9f75a928
+def over_seeds(
+    table: pd.DataFrame,  # from `attack_table`; further seeds are named like `RMU, seed 3`
+) -> pd.DataFrame:
+    """A row for each evaluated model and attack: number of seeds; forget, retain and recovered
+    (means); lowest and highest forget accuracy; number of seeds whose status is `broken`."""
+    name = table.evaluated.str.split(', seed ').str[0]
+    table = table.assign(evaluated=name, broken=table.status == 'broken')
+    groups = table.groupby(['evaluated', 'attack'], sort=False)
+    return groups.agg(
+        seeds=('forget', 'size'),
+        forget=('forget', 'mean'),
+        lowest=('forget', 'min'),
+        highest=('forget', 'max'),
+        retain=('retain', 'mean'),
+        broken=('broken', 'sum'),
+        recovered=('recovered', 'mean'),
+    ).reset_index()
+
 # %% ../../nbs/07_figures/01_tables.ipynb #cd2b331c
 def _attack_cell(mean, interval):
     "`mean` is a row over seeds; `interval` the row of its first seed."
@@ -605,8 +679,6 @@ def attack_overview(
 # %% ../../nbs/07_figures/01_tables.ipynb #6b434133
 def _attack_cells(rows):
     "The table of `attack_overview` from the rows of the file."
-    from sib_nb.unlearning.audit import attack_table, over_seeds
-
     single = attack_table(rows)
     first = single.drop_duplicates(['evaluated', 'attack']).set_index(['evaluated', 'attack'])
     table = over_seeds(single)

@@ -6,12 +6,14 @@
 __all__ = ['ENTITY_PARTS', 'N_SPLITS', 'letter_logprobs_from', 'run_upper_blocks', 'Questions', 'fast_residual_stream',
            'entity_keys', 'prepare_questions', 'answer_questions', 'subset', 'QuestionEdit', 'rerun', 'within_reach',
            'right_in_all_orders', 'letter_entropy', 'entity_parts', 'in_part', 'select_part', 'bootstrap_interval',
-           'Hooked', 'active_model', 'training_sequences', 'TokenBatch', 'collate', 'content_mask']
+           'Hooked', 'active_model', 'Evaluated', 'evaluated', 'training_sequences', 'TokenBatch', 'collate',
+           'content_mask']
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #4a8baf3b
 import contextlib
 import hashlib
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -443,11 +445,13 @@ class Hooked:
         layer: int,  # 0-based; the edit is made to the output of this block
         # `edit(resid (n, T, d), mask (n, T)) -> resid (n, T, d)`; <bos> and padding are restored
         edit,
+        exact: bool = False,  # gradients pass through `edit`; False: as if it added a constant
     ):
         self.inner = model if isinstance(model, Hooked) else None
         self.model = self.inner.model if self.inner else model
         self.layer = check_layer(self.model, layer)
         self.edit = edit
+        self.exact = exact
         self._handles = []
         self._mask = None  # attention mask of the forward pass that is running
 
@@ -459,7 +463,7 @@ def on(
 ) -> Hooked:
     "The same edits on another model."
     inner = self.inner.on(model) if self.inner else model
-    return Hooked(inner, self.layer, self.edit)
+    return Hooked(inner, self.layer, self.edit, self.exact)
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #9143be4c
 @patch
@@ -486,10 +490,10 @@ def _edit_output(self: Hooked, module, args, output):
     "Hook after the block: the edited output."
     h = output[0] if isinstance(output, tuple) else output
     mask, editable = self._may_edit(h)
-    with torch.no_grad():
-        edited = self.edit(h.detach(), mask).to(h.dtype)
+    with torch.set_grad_enabled(self.exact and torch.is_grad_enabled()):
+        edited = self.edit(h if self.exact else h.detach(), mask).to(h.dtype)
     edited = torch.where(editable[..., None], edited, h)
-    if h.requires_grad:
+    if h.requires_grad and not self.exact:
         edited = h + (edited - h).detach()
     return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
@@ -523,6 +527,55 @@ def active_model(
 ):  # a context manager that gives a model
     "Use a model and an edited model alike: `with active_model(model) as active: ...`"
     return model if isinstance(model, Hooked) else contextlib.nullcontext(model)
+
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #46ddaf09
+@dataclass(frozen=True)
+class Evaluated:
+    "The weights of a language model, and what is done to its residual stream while it runs."
+
+    model: object  # from `load_model`
+    edit: object = None  # with `on(model)`, a context manager that gives the model; None: no edit
+
+    @property
+    def layer(self):
+        "The block whose output is edited, 0-based; None where there is none."
+        return getattr(self.edit, 'layer', None)
+
+    def running(self):
+        "A context manager that gives the model with its edit."
+        return contextlib.nullcontext(self.model) if self.edit is None else self.edit.on(self.model)
+
+    def on(self, model):
+        "The same edit on other weights."
+        return Evaluated(model, self.edit)
+
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #686cbb2d
+def _with_exact_gradients(hooked):
+    "The same edits, with gradients through them."
+    inner = hooked.inner and _with_exact_gradients(hooked.inner)
+    return Hooked(inner or hooked.model, hooked.layer, hooked.edit, exact=True)
+
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #f71990af
+def evaluated(
+    model,  # the original, from `load_model`
+    edit=None,  # None, another model, an object with `on(model)`, or a function for `Hooked`
+    layer: int | None = None,  # of a function: the block whose output it edits, 0-based
+) -> Evaluated:
+    "An edited model of any kind, with exact gradients. Errors: `SIBError` for other edits."
+    if isinstance(edit, Evaluated):
+        return edit
+    if isinstance(edit, torch.nn.Module):
+        return Evaluated(edit)
+    if isinstance(edit, Hooked):
+        return Evaluated(edit.model, _with_exact_gradients(edit))
+    if edit is None or hasattr(edit, 'on'):
+        return Evaluated(model, edit)
+    if not callable(edit):
+        expected = 'a model, an object with on(model), or a function of the residual stream'
+        raise SIBError(f'{type(edit).__name__} is no edit; pass {expected}')
+    if layer is None:
+        raise SIBError('an edit that is a function needs its layer; pass layer=')
+    return Evaluated(model, Hooked(model, layer, edit, exact=True))
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e8655e9c
 def training_sequences(

@@ -39,7 +39,12 @@ from sib_nb.unlearning.interventions import (
     guard_statistic,
     intervening,
 )
-from .saebench import check_sae, control_sae, density_matched
+from sib_nb.unlearning.saebench import (
+    check_sae,
+    control_sae,
+    density_matched,
+    hook_layer,
+)
 from sib_nb.unlearning.score import (
     GATE,
     ScoreQuestions,
@@ -300,6 +305,11 @@ class Intervened:
 
     sae: object
     intervention: Intervention
+
+    @property
+    def layer(self):
+        "The block whose output is edited, 0-based."
+        return hook_layer(self.sae)
 
     def on(
         self,
