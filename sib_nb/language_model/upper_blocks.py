@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PackedSequences', 'has_usual_blocks', 'upper_states']
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #772429cb
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #9f9db17e
 import contextlib
 
 import torch
@@ -15,7 +15,7 @@ from ..core import SIBError
 from .activations import run_from
 from .model import layers, n_layers
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #9507478f
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #b483e0f1
 class PackedSequences:
     "Where the tokens of sequences lie that are written end to end, and which of them are read."
 
@@ -37,14 +37,14 @@ class PackedSequences:
         self.sequence = torch.arange(self.n).repeat_interleave(lengths)
         self._set_hidden(position)
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #bcac0a92
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #29ef2765
 def _rank_within(sequence, n):
     "The running number of each entry among the entries of its sequence, and the largest count."
     count = torch.bincount(sequence, minlength=n)
     first = count.cumsum(0) - count
     return torch.arange(len(sequence)) - first[sequence], int(count.max())
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #f5e31c21
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #ed64f046
 @patch
 def _set_hidden(self: PackedSequences, position):
     "Which keys a query may not see: of all tokens, and of the tokens that are read."
@@ -57,19 +57,19 @@ def _set_hidden(self: PackedSequences, position):
     at[self.read_slot] = self.position[self.read]
     self.read_hidden = position[:, None, :] > at.view(self.n, -1, 1)
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #47f315fb
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #50a332a1
 @patch
 def editable(self: PackedSequences):
     "1 on every token but the first of its sequence, float `(tokens, 1)`."
     return (self.position > 0).float()[:, None]
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #8d250630
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #7b5ed609
 def _rotate(x, cos, sin):
     "Rotary embedding of `(tokens, heads, d_head)`."
     first, second = x.chunk(2, -1)
     return x * cos + torch.cat([-second, first], -1) * sin
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #4f3c062c
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #a5d518d1
 def _heads(attn, x, rotary, packed, last):
     "Rotated queries and keys, and values, `(tokens, heads, d_head)`."
     cos, sin = rotary
@@ -81,12 +81,12 @@ def _heads(attn, x, rotary, packed, last):
         queries, keys = attn.q_norm(queries), attn.k_norm(keys)
     return _rotate(queries, cos[at], sin[at]), _rotate(keys, cos, sin), values
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #11a71604
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #da8ebec5
 def _unpacked(x, slot, n, width):
     "Rows of a packed array in their places of a padded one, `(n, width, …)`."
     return x.new_zeros(n * width, *x.shape[1:]).index_copy(0, slot, x).unflatten(0, (n, width))
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #4dc9c5d1
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #1b322342
 def _pattern(attn, queries, keys, hidden):
     "Attention of `(n, kv_heads, group, m, d)` to `(n, seq, kv_heads, d)`, after the softmax."
     n, n_kv, group, m, d_head = queries.shape
@@ -97,7 +97,7 @@ def _pattern(attn, queries, keys, hidden):
     scores = scores.view(n, n_kv, group, m, -1).masked_fill(hidden[:, None, None], -1e9)
     return scores.softmax(-1)
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #971c4696
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #7227a6b0
 def _attention(attn, x, packed, rotary, last):
     "Output of attention, for all tokens or for those that are read."
     queries, keys, values = _heads(attn, x, rotary, packed, last)
@@ -112,7 +112,7 @@ def _attention(attn, x, packed, rotary, last):
     mixed = mixed.unflatten(2, (-1, m)).permute(0, 3, 1, 2, 4)
     return attn.o_proj(mixed.reshape(packed.n * m, -1)[slot])
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #334621e5
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #8cdb4744
 _FAMILIES = ('gemma2', 'llama', 'mistral', 'qwen2', 'qwen3')
 
 
@@ -128,7 +128,7 @@ def _block(block, x, packed, rotary, last):
     x = x + update
     return x + block.mlp(block.post_attention_layernorm(x))
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #4fe831c0
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #c50402a5
 def _packed_states(model, x, packed, layer, edits):
     "`upper_states` on the fast path."
     base = model.base_model
@@ -143,7 +143,7 @@ def _packed_states(model, x, packed, layer, edits):
             x = edits[i](x)
     return base.norm(x)
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #1f5f1e22
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #cff56ddc
 @contextlib.contextmanager
 def _edited_blocks(model, edits):
     "Inside, the output of some blocks goes through a function."
@@ -165,7 +165,7 @@ def _edited_blocks(model, edits):
         for handle in handles:
             handle.remove()
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #fa3fb91a
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #9aba7517
 def _plain_states(model, x, packed, layer, edits):
     "`upper_states` by `run_from`."
     padded = _unpacked(x, packed.slot, packed.n, packed.longest)
@@ -184,7 +184,7 @@ def _plain_states(model, x, packed, layer, edits):
         hidden = run_from(model, padded, layer, mask.view(packed.n, -1))
     return hidden.flatten(0, 1)[packed.slot[packed.read]]
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #29fb5d03
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #c58fc4f2
 def has_usual_blocks(
     model,  # from `load_model`
 ) -> bool:
@@ -192,7 +192,7 @@ def has_usual_blocks(
     config = model.config
     return config.model_type in _FAMILIES and not getattr(config, 'attention_bias', False)
 
-# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #4883fb03
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #ac165e24
 def upper_states(
     model,  # from `load_model`
     x: torch.Tensor,  # residual stream after block `layer` of packed sequences, `(tokens, d)`
