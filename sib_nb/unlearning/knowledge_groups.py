@@ -8,7 +8,7 @@ __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount',
            'retained_divergence', 'rate', 'LeakProbe', 'GroupTraining', 'Closed', 'train_knowledge_group',
            'insert_group', 'freeze_group', 'group_sae', 'ClosedGroups']
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #bbb2f8d8
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
 import math
 import random
@@ -49,7 +49,7 @@ from ..sae.sae import SAE, SAEConfig
 from .score import score_questions
 from ..validation import check_count, check_number
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #5fe77991
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #50c0da47
 class Amount(NamedTuple):
     "How much a kind of task counts."
 
@@ -57,7 +57,7 @@ class Amount(NamedTuple):
     batch: int  # tasks of each side in a step
     weight: float  # of its losses
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3495ed90
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #a197378d
 AMOUNTS = dict(
     letters=Amount(1200, 12, 1.0),
     examples=Amount(100, 1, 0.3),
@@ -68,7 +68,7 @@ AMOUNTS = dict(
 )
 IN_WORDS = ('sentence', 'open', 'truth')
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #240eb444
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #62a9b90c
 @dataclass(frozen=True)
 class GroupConfig:
     "What a knowledge group is, and how it is trained."
@@ -92,7 +92,7 @@ class GroupConfig:
     def __post_init__(self):
         self._check()
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #76ae8147
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #7d75efea
 @patch
 def _check(self: GroupConfig):
     "Raise `SIBError` for a value that makes no sense."
@@ -110,7 +110,7 @@ def _check(self: GroupConfig):
     for name in ('lr', 'noise', 'share'):
         check_number(getattr(self, name), name, above=0)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #323c6da8
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #a0e883f6
 class Task(NamedTuple):
     "A question or a text."
 
@@ -121,14 +121,14 @@ class Task(NamedTuple):
     answer: int  # the right option; 0 for a text
     about: str = ''  # kind of the entity, if known
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #2e405a53
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #b3e6bef6
 LETTER_FORMATS = ('chat', 'plain', 'chat_bracketed', 'plain_labelled', 'chat_inline', 'plain_inline')
 EXAMPLE_FORMATS = ('one_example', 'two_examples', 'three_examples')
 _INLINE = dict(
     chat_inline=Format(layout='inline', chat=True), plain_inline=Format(layout='inline')
 )
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3c1b2bb8
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #4f887f59
 class TaskWriter:
     "Draws tasks of one side of a domain, about train entities."
 
@@ -144,7 +144,7 @@ class TaskWriter:
         self.subjects = sorted({row['subject'] for row in both})
         self.rng = random.Random(f'{config.seed} {domains.name} {side}')
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #a886b942
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #eb0421c5
 @patch
 def question(self: TaskWriter):
     "A question of a random subject, its options in random order; and its entity if known."
@@ -156,7 +156,7 @@ def question(self: TaskWriter):
     entity = entities[row['subject'], row['entity']] if entities else None
     return dict(row, choices=choices, answer=order.index(row['answer'])), entity
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #7e937b09
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #2e3f267c
 @patch
 def letters(self: TaskWriter, kind):
     "A prompt with options under a random heading, in a random trained format."
@@ -174,7 +174,7 @@ def letters(self: TaskWriter, kind):
     about = entity['kind'] if entity else ''
     return Task(kind, [ids], [[len(ids) - 1]], [[]], row['answer'], about)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #79b98fc6
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3362784f
 @patch
 def words(self: TaskWriter, kind):
     "The four completions of a sentence or of an open question."
@@ -190,7 +190,7 @@ def words(self: TaskWriter, kind):
         targets.append(tokens)
     return Task(kind, ids, read, targets, row['answer'], entity['kind'])
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #b321cbc2
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d9fc19d4
 @patch
 def truth(self: TaskWriter, kind):
     "The statements that the four options make."
@@ -201,7 +201,7 @@ def truth(self: TaskWriter, kind):
     words = [self.tokenizer(word, add_special_tokens=False).input_ids[0] for word in pairs[0][1]]
     return Task(kind, ids, read, [words] * len(ids), row['answer'], entity['kind'])
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #e8e6a966
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #befdb304
 @patch
 def text(self: TaskWriter, kind, n_tokens=64, n_read=6):
     "The beginning of a text, read at random tokens."
@@ -210,14 +210,14 @@ def text(self: TaskWriter, kind, n_tokens=64, n_read=6):
     read = sorted(self.rng.sample(places, min(n_read, len(places))))
     return Task(kind, [ids], [read], [[]], 0)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #e9ea84f8
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #416ecc1d
 @patch
 def tasks(self: TaskWriter, kind, n):
     "Several tasks of one kind."
     write = dict(letters=self.letters, examples=self.letters, truth=self.truth, text=self.text)
     return [write.get(kind, self.words)(kind) for _ in range(n)]
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #55e26601
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #8588096a
 @patch
 def kinds(self: TaskWriter, side):
     "The kinds of task that this side has."
@@ -229,7 +229,7 @@ def kinds(self: TaskWriter, side):
             chosen.append(kind)
     return chosen
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #7229f01b
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #9fc5bcd6
 class CachedTask(NamedTuple):
     "A task with its residual stream."
 
@@ -237,7 +237,7 @@ class CachedTask(NamedTuple):
     stream: list  # after the block, `(tokens, d)` of each sequence
     states: torch.Tensor  # final states of the unedited model where it is read, `(read, d)`
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #b445eabb
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #15fcd61a
 def _packed_batch(streams, reads):
     "Streams end to end, with the table of what is read."
     packed_read, start = [], 0
@@ -247,7 +247,7 @@ def _packed_batch(streams, reads):
     lengths = [len(stream) for stream in streams]
     return torch.cat(streams), PackedSequences(lengths, packed_read)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #66096b4c
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #c8c6af62
 @torch.no_grad()
 def cache_tasks(
     model,  # from `load_model`
@@ -269,7 +269,7 @@ def cache_tasks(
             streams[i], states[i] = part, state
     return _collected(tasks, streams, states)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3e71bee1
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #df04ab9d
 def _collected(tasks, streams, states):
     "The sequences' streams and states, task by task."
     cached, start = [], 0
@@ -279,7 +279,7 @@ def _collected(tasks, streams, states):
         start = own.stop
     return cached
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #1789109a
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d1bf115c
 def task_pool(
     model,  # from `load_model`
     domains,  # `Domains`: what is forgotten and what is retained
@@ -296,7 +296,7 @@ def task_pool(
             pool[side, kind] = cache_tasks(model, writer.tasks(kind, n), config.layers[0])
     return pool
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #aba08ac1
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #50041d01
 class KnowledgeGroup(nn.Module):
     "The latents of a group after one block."
 
@@ -326,7 +326,7 @@ class KnowledgeGroup(nn.Module):
         "What latents contribute to the residual stream, `(…, d)`."
         return z @ self.decoder * self.scale
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #77557cb3
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #7d81de05
 @torch.no_grad()
 def new_groups(
     model,  # from `load_model`
@@ -354,14 +354,14 @@ def new_groups(
         groups.append(KnowledgeGroup(h.mean(0), scale, config.n_latents, generator))
     return groups
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #24cdd123
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d4957be4
 def ignorance(
     scores: torch.Tensor,  # log-probabilities of the options, up to a constant, `(questions, 4)`
 ) -> torch.Tensor:
     "KL(uniform ‖ options), mean over questions, nats."
     return -scores.log_softmax(-1).mean() - math.log(scores.shape[-1])
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6d09ac18
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #5737c4e6
 def advantage(
     scores: torch.Tensor,  # as for `ignorance`
     answer: torch.Tensor,  # right options, `(questions,)`
@@ -371,7 +371,7 @@ def advantage(
     others = (scores.sum(1) - right) / (scores.shape[1] - 1)
     return (right - others).abs().clamp(max=8.0).mean()
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #8798b7ae
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3e5145cb
 def retained_divergence(
     original: torch.Tensor,  # log-probabilities, `(positions, vocabulary)`
     edited: torch.Tensor,  # the same of the edited model
@@ -379,7 +379,7 @@ def retained_divergence(
     "KL(original ‖ edited), mean over positions, nats."
     return (original.exp() * (original - edited)).sum(-1).mean()
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #19438b3d
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6fcc85ec
 def rate(
     z: torch.Tensor,  # latents, `(tokens, n)`
     noise: float = 0.1,  # σ
@@ -387,7 +387,7 @@ def rate(
     "Capacity of the group's code with noise, nats a token."
     return 0.5 * torch.log1p((z / noise).square()).sum(-1).mean()
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #024651ef
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #37430596
 class LeakProbe(nn.Module):
     "Reads classes from the closed stream."
 
@@ -411,7 +411,7 @@ class LeakProbe(nn.Module):
         logits = F.linear(x, weight, bias)
         return -logits.log_softmax(-1).mean() - math.log(logits.shape[-1])
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #2ea0855c
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #780da3bc
 @dataclass
 class GroupTraining:
     "Everything that a training run of knowledge groups needs."
@@ -432,7 +432,7 @@ class GroupTraining:
         if self.config.leak and len(self.classes) > 1:
             self.probe = LeakProbe(len(self.groups[0].mean), len(self.classes))
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #b5be804e
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #829b1342
 @patch
 def read_scores(self: GroupTraining, kind, logprobs, tasks):
     "Scores of the options, `(tasks, 4)`, from log-probabilities where the tasks are read."
@@ -446,13 +446,13 @@ def read_scores(self: GroupTraining, kind, logprobs, tasks):
     token = logprobs.gather(1, torch.cat(targets)[:, None])[:, 0]
     return torch.zeros(len(targets)).index_add(0, option, token).view(-1, 4)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #aca36a22
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #459e366f
 @patch
 def truth_tokens(self: GroupTraining, tasks):
     "First tokens of the words for true and false, behind a statement."
     return tasks[0].targets[0]
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #c77fbd18
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #c0057fb8
 @patch
 def draw(self: GroupTraining, kind):
     "Tasks of one kind for this step: of the forget side, then of the retain side."
@@ -463,7 +463,7 @@ def draw(self: GroupTraining, kind):
         chosen[side] = rng.sample(tasks, min(AMOUNTS[kind].batch, len(tasks)))
     return chosen['forget'], chosen['retain']
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #39eb5e58
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0f9ed5c9
 class Closed(NamedTuple):
     "What the model does with the groups closed."
 
@@ -472,7 +472,7 @@ class Closed(NamedTuple):
     stream: torch.Tensor  # closed stream at the lowest group, `(tokens, d)`
     packed: PackedSequences
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #99474b50
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6fa9ff4c
 @patch
 def run_closed(self: GroupTraining, cached):
     "Run the model on cached tasks with every group closed."
@@ -494,7 +494,7 @@ def run_closed(self: GroupTraining, cached):
     logprobs = unembed(self.model, states).float().log_softmax(-1)
     return Closed(logprobs, latents, closed[0], packed)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d262fc1d
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #27f1ca3b
 @patch
 def forget_terms(self: GroupTraining, kind, logprobs, tasks):
     "The two terms of ignorance, and the accuracy."
@@ -503,7 +503,7 @@ def forget_terms(self: GroupTraining, kind, logprobs, tasks):
     terms = dict(ignorance=ignorance(scores), advantage=advantage(scores, answer))
     return terms, (scores.argmax(1) == answer).float().mean().item()
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0e321bab
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #985b7cc3
 @patch
 def kind_terms(self: GroupTraining, kind):
     "The terms of the loss on tasks of one kind."
@@ -529,7 +529,7 @@ def kind_terms(self: GroupTraining, kind):
         terms['leak'] = self.leak_term(forget, closed)
     return terms, right
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #c4251f8e
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #e7b4f7a1
 @patch
 def leak_term(self: GroupTraining, forget, closed):
     "What the probe reads from the closed stream of the forget tasks, after its own step."
@@ -543,7 +543,7 @@ def leak_term(self: GroupTraining, forget, closed):
     self.probe.update(means, torch.tensor(about))
     return self.probe.leak(means)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f8baa2d7
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #cfd35710
 @patch
 def take_step(self: GroupTraining):
     "One step of the optimiser on all kinds of task."
@@ -568,13 +568,13 @@ def take_step(self: GroupTraining):
     self.step += 1
     self.log.append(record)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #72a216a4
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #ca85edd6
 @patch
 def lr_share(self: GroupTraining):
     "Share of the peak learning rate: a rise over 20 steps, and a linear fall over all of them."
     return min((self.step + 1) / 20, 1.02 - self.step / self.config.steps)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #8de8b6ad
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #794d55c2
 @patch
 def state(self: GroupTraining):
     "What a checkpoint holds: tensors and plain values."
@@ -582,7 +582,7 @@ def state(self: GroupTraining):
     return dict(groups=self.groups.state_dict(), optimizer=self.optimizer.state_dict(),
                 probe=probe, step=self.step, log=self.log)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #40d1ea10
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #fed8cd89
 @patch
 def restore(self: GroupTraining, state):
     "Go on from a checkpoint."
@@ -593,7 +593,7 @@ def restore(self: GroupTraining, state):
         self.probe.optimizer.load_state_dict(state['probe'][1])
     self.step, self.log = state['step'], state['log']
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d111d927
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #479931f2
 @patch
 def run(self: GroupTraining, file=None, progress=True, save_every=100):
     "Take the steps that are left. With a file, a checkpoint is written and used."
@@ -614,7 +614,7 @@ def run(self: GroupTraining, file=None, progress=True, save_every=100):
     bar.close()
     return self
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #9dc3e407
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #60594a37
 def train_knowledge_group(
     model,  # from `load_model`
     domains,  # `Domains` from `find_domains`
@@ -633,7 +633,7 @@ def train_knowledge_group(
     groups = new_groups(model, pool, config)
     return GroupTraining(model, pool, config, groups).run(file, progress)
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6e1b4213
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #dabe66d3
 @torch.no_grad()
 def insert_group(
     sae,  # a new `SAE`, changed in place
@@ -656,7 +656,7 @@ def insert_group(
     sae.W_dec[:n] = (group.decoder / norm.clamp(min=1e-12)[:, None]).to(sae.W_dec)
     return list(range(n))
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #4955a8bc
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f4d42987
 def freeze_group(
     sae,
     members,  # latents of the group
@@ -668,7 +668,7 @@ def freeze_group(
     handles.append(sae.W_dec.register_hook(lambda grad: grad * trainable[:, None]))
     return handles + [sae.b_dec.register_hook(torch.zeros_like)]
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d49b6704
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #bc136cd4
 def group_sae(
     group: KnowledgeGroup,
     layer: int,  # 0-based
@@ -681,7 +681,7 @@ def group_sae(
     insert_group(sae, group)
     return sae
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #9192bdee
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #630bffcc
 @dataclass(frozen=True)
 class ClosedGroups:
     "Zero ablation of a group of latents in one or several SAEs; the error terms stay."
@@ -699,7 +699,7 @@ class ClosedGroups:
             edited = Hooked(edited, sae.cfg.layer, _ZeroAblation(sae, tuple(members)))
         return edited
 
-# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #2a270c5f
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3a12f9f4
 @dataclass(frozen=True)
 class _ZeroAblation:
     "The residual stream without the part of some latents."
