@@ -287,9 +287,9 @@ def named_edit(
 def audit_file(
     name: str,  # of the edit
     task: AuditTask,
-    folder=None,  # default `data/results`
+    folder=None,  # of results, default `data/results`; audits have a folder of their own in it
 ) -> Path:
     "Where the audit of an edit is stored."
-    place = Path(folder or data_dir() / 'results')
+    place = Path(folder or data_dir() / 'results') / 'audits'
     words = name.replace(' ', '_'), task.model.name, task.domains.name
-    return place / f'audit-{"-".join(words)}-s{task.config.split_seed}.json'
+    return place / f'{"-".join(words)}-s{task.config.split_seed}.json'
