@@ -593,15 +593,25 @@ def restore(self: GroupTraining, state):
         self.probe.optimizer.load_state_dict(state['probe'][1])
     self.step, self.log = state['step'], state['log']
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #448915a8
+@patch
+def key(self: GroupTraining) -> str:
+    "Checksum of what the result depends on: configuration, model and tasks."
+    tasks = {}
+    for (side, kind), cached in self.pool.items():
+        tasks[f'{side} {kind}'] = [[one.task.ids, one.task.answer] for one in cached]
+    model = model_key(self.model, self.model.tokenizer)
+    return content_key(config=asdict(self.config), model=model, tasks=tasks)
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #479931f2
 @patch
 def run(self: GroupTraining, file=None, progress=True, save_every=100):
     "Take the steps that are left. With a file, a checkpoint is written and used."
-    key = content_key(config=asdict(self.config), model=model_key(self.model, self.model.tokenizer))
+    key = self.key()
     if file and Path(file).exists():
         saved = torch.load(file, weights_only=True)
         if saved['key'] != key:
-            raise SIBError(f'{file} belongs to another model or configuration; remove it')
+            raise SIBError(f'{file} belongs to another model, domain or configuration; remove it')
         self.restore(saved)
     bar = tqdm(total=self.config.steps, initial=self.step, desc='group', disable=not progress)
     while self.step < self.config.steps:
