@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from ..core import SIBError, atomic_write, embedded_data, save_json
+from ..core import SIBError, atomic_write, embedded_data, fast_bf16, save_json
 from sib_nb.language_model.data import (
     CHAT,
     DOCS,
@@ -712,16 +712,18 @@ class TrainingForward(torch.nn.Module):
     def __init__(
         self,
         model,  # from `new_model`
+        products: torch.dtype = torch.bfloat16,  # precision of the products
     ):
         super().__init__()
         self.model = model
+        self.products = products
         self.is_gemma = model.config.model_type == 'gemma2'
         d_head = model.config.head_dim
         frequencies = 10000.0 ** -(torch.arange(0, d_head, 2).float() / d_head)
         angles = torch.outer(torch.arange(1024).float(), frequencies)
         angles = torch.cat([angles, angles], -1)
-        self.register_buffer('cos', angles.cos().bfloat16(), False)
-        self.register_buffer('sin', angles.sin().bfloat16(), False)
+        self.register_buffer('cos', angles.cos().to(products), False)
+        self.register_buffer('sin', angles.sin().to(products), False)
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #5288c2fa
 @patch
@@ -731,9 +733,10 @@ def norm(self: TrainingForward, x, weight):
     return x * (1 + weight) if self.is_gemma else x * weight
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #2905ac45
-def _product(x, linear):
-    "A linear layer in bf16."
-    return F.linear(x.bfloat16(), linear.weight.bfloat16())
+@patch
+def product(self: TrainingForward, x, linear):
+    "A linear layer in the precision of the products."
+    return F.linear(x.to(self.products), linear.weight.to(self.products))
 
 
 def _rotate(x, cos, sin):
@@ -748,12 +751,12 @@ def heads(self: TrainingForward, block, x):
     attention = block.self_attn
     n, length, _ = x.shape
     shape = (n, length, -1, self.model.config.head_dim)
-    q = _product(x, attention.q_proj).view(shape)
-    k = _product(x, attention.k_proj).view(shape)
-    v = _product(x, attention.v_proj).view(shape)
+    q = self.product(x, attention.q_proj).view(shape)
+    k = self.product(x, attention.k_proj).view(shape)
+    v = self.product(x, attention.v_proj).view(shape)
     if not self.is_gemma:
-        q = self.norm(q.float(), attention.q_norm.weight).bfloat16()
-        k = self.norm(k.float(), attention.k_norm.weight).bfloat16()
+        q = self.norm(q.float(), attention.q_norm.weight).to(self.products)
+        k = self.norm(k.float(), attention.k_norm.weight).to(self.products)
     cos, sin = self.cos[:length], self.sin[:length]
     q = _rotate(q.transpose(1, 2), cos, sin)
     k = _rotate(k.transpose(1, 2), cos, sin)
@@ -771,7 +774,7 @@ def attend(self: TrainingForward, block, x):
         scores = cap * torch.tanh(scores / cap)
     length = x.shape[1]
     is_past = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
-    pattern = scores.masked_fill(~is_past, -1e9).softmax(-1).bfloat16()
+    pattern = scores.masked_fill(~is_past, -1e9).softmax(-1).to(self.products)
     return (pattern @ v).transpose(1, 2).flatten(2)
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #2f313371
@@ -780,9 +783,9 @@ def feed_forward(self: TrainingForward, block, x):
     "The stream after the second half of a block."
     before = block.pre_feedforward_layernorm if self.is_gemma else block.post_attention_layernorm
     h = self.norm(x, before.weight)
-    gate = _product(h, block.mlp.gate_proj)
+    gate = self.product(h, block.mlp.gate_proj)
     gate = F.gelu(gate, approximate='tanh') if self.is_gemma else F.silu(gate)
-    added = _product(gate * _product(h, block.mlp.up_proj), block.mlp.down_proj).float()
+    added = self.product(gate * self.product(h, block.mlp.up_proj), block.mlp.down_proj).float()
     if self.is_gemma:
         added = self.norm(added, block.post_feedforward_layernorm.weight)
     return x + added
@@ -804,7 +807,7 @@ def forward(
         if i == len(base.layers) - 1:
             mixed = mixed.flatten(0, 1)[at]
             x = x.flatten(0, 1)[at]
-        added = _product(mixed, block.self_attn.o_proj).float()
+        added = self.product(mixed, block.self_attn.o_proj).float()
         if self.is_gemma:
             added = self.norm(added, block.post_attention_layernorm.weight)
         x = self.feed_forward(block, x + added)
@@ -830,9 +833,7 @@ def _losses(model, forward, ids, labels, weights):
     weights = F.pad(weights[:, 1:], (0, 1)).flatten()
     at = (labels != -100).nonzero()[:, 0]
     states = forward(ids, at)
-    with torch.autocast('cpu', torch.bfloat16):
-        logits = model.lm_head(states)
-    logits = logits.float()
+    logits = forward.product(states, model.lm_head).float()
     cap = getattr(model.config, 'final_logit_softcapping', None)
     if cap:
         logits = cap * torch.tanh(logits / cap)
@@ -964,19 +965,20 @@ def run(self: Stage, config, file, progress=True, save_every=200, before_step=No
     bar.close()
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #a10b86d5
-def _skill_file(config, folder):
+def _skill_file(config, products, folder):
     "The checkpoint of the first stage, named by everything that it depends on."
     fields = asdict(config)
     later = ('fact_steps', 'fact_batch', 'answer_steps', 'answer_batch', 'answer_lr', 'answer_share')
     for name in ('without', *later):
         fields.pop(name)
+    fields['products'] = str(products)
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
     return Path(folder) / f'skills-{config.architecture}-{digest[:8]}.pt'
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #5c1f3e73
-def _stage(model, source, config, which, compiled):
+def _stage(model, source, config, which, compiled, products):
     "A stage with new optimizers."
-    forward = TrainingForward(model)
+    forward = TrainingForward(model, products)
     return Stage(
         model=model,
         forward=torch.compile(forward, dynamic=True) if compiled else forward,
@@ -995,6 +997,7 @@ def train_embedded(
     work=None,  # folder of the checkpoints; None: `out`'s parent
     compiled: bool = True,  # `torch.compile` (needs a C++ compiler)
     progress: bool = True,
+    products: torch.dtype | None = None,  # their precision; None: bf16 where it is fast, else fp32
     **options,  # of `Stage.run`: save_every, before_step
 ):
     "Train a model from nothing, or go on. It is written in bf16, with its tokenizer and its log."
@@ -1003,17 +1006,19 @@ def train_embedded(
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = new_tokenizer(entities, config.architecture, config.vocab_size)
     special = SPECIAL[config.architecture]
+    products = products or (torch.bfloat16 if fast_bf16('cpu') else torch.float32)
     torch.manual_seed(config.seed)
     model = new_model(config, tokenizer)
-    skills = _stage(model, Skills(tokenizer, special, config.seed), config, 'skill', compiled)
-    skills.run(config, _skill_file(config, work), progress, **options)
+    source = Skills(tokenizer, special, config.seed)
+    skills = _stage(model, source, config, 'skill', compiled, products)
+    skills.run(config, _skill_file(config, products, work), progress, **options)
     learned = [entity for entity in entities if entity['domain'] not in config.without]
     logs = dict(skills=skills.log)
     weights = []
     stages = dict(fact=(Facts, f'{out.name}.pt'), answer=(OpenAnswers, f'{out.name}-answers.pt'))
     for number, (which, (kind, file)) in enumerate(stages.items(), 1):
         source = kind(learned, tokenizer, special, config.seed + number)
-        stage = _stage(model, source, config, which, compiled)
+        stage = _stage(model, source, config, which, compiled, products)
         stage.run(config, work / file, progress, **options)
         logs[f'{which}s'] = stage.log
         weights.append({name: w.detach().clone() for name, w in model.named_parameters()})
@@ -1024,7 +1029,8 @@ def train_embedded(
     tokenizer.save_pretrained(out)
     for log in logs.values():
         log[:] = [{key: round(value, 4) for key, value in step.items()} for step in log]
-    save_json(out / 'training.json', dict(recipe=asdict(config), log=logs))
+    precision = str(products).removeprefix('torch.')
+    save_json(out / 'training.json', dict(recipe=asdict(config), products=precision, log=logs))
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #223a9b81
 def reference_name(
