@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount', 'GroupConfig', 'Task', 'TaskWriter',
-           'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'new_groups', 'ignorance', 'advantage',
-           'retained_divergence', 'rate', 'LeakProbe', 'GroupTraining', 'Closed', 'train_knowledge_group',
+           'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'streams_at', 'new_groups', 'ignorance',
+           'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'GroupTraining', 'Closed', 'train_knowledge_group',
            'insert_group', 'freeze_group', 'group_sae', 'ClosedGroups']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
@@ -61,9 +61,9 @@ class Amount(NamedTuple):
 AMOUNTS = dict(
     letters=Amount(1200, 12, 1.0),
     examples=Amount(100, 1, 0.3),
-    sentence=Amount(400, 5, 1.5),
-    open=Amount(300, 4, 1.5),
-    truth=Amount(160, 2, 0.5),
+    sentence=Amount(1000, 7, 1.5),
+    open=Amount(1000, 6, 1.5),
+    truth=Amount(500, 3, 0.5),
     text=Amount(1000, 12, 1.0),
 )
 IN_WORDS = ('sentence', 'open', 'truth')
@@ -285,11 +285,12 @@ def task_pool(
     domains,  # `Domains`: what is forgotten and what is retained
     config: GroupConfig = GroupConfig(),
     progress: bool = True,
+    writers=None,  # side → `TaskWriter`; None: those of the two sides
 ) -> dict:  # (side, kind) → list of `CachedTask`
     "Draw the tasks and run the lower layers."
     pool = {}
     for side in ('forget', 'retain'):
-        writer = TaskWriter(model, domains, config, side)
+        writer = writers[side] if writers else TaskWriter(model, domains, config, side)
         for kind in tqdm(writer.kinds(side), f'{side} tasks', disable=not progress):
             amount = AMOUNTS[kind]
             n = max(amount.batch, round(amount.pool * config.share))
@@ -326,6 +327,29 @@ class KnowledgeGroup(nn.Module):
         "What latents contribute to the residual stream, `(…, d)`."
         return z @ self.decoder * self.scale
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #081c9752
+@torch.no_grad()
+def streams_at(
+    model,  # from `load_model`
+    pool: dict,  # from `task_pool`
+    config: GroupConfig,
+    n: int = 40,  # tasks of each side and kind
+) -> dict:  # layer → residual stream without first tokens, `(tokens, d)`
+    "The residual stream of the first sequences of some tasks after the blocks of the groups."
+    streams = [task.stream[0] for tasks in pool.values() for task in tasks[:n]]
+    x, packed = _packed_batch(streams, [[len(stream) - 1] for stream in streams])
+    seen = {}
+
+    def note(layer):
+        def edit(h):
+            seen[layer] = h.reshape(-1, x.shape[1])[packed.editable()[:, 0] > 0]
+            return h
+
+        return edit
+
+    upper_states(model, x, packed, config.layers[0], {at: note(at) for at in config.layers})
+    return seen
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #7d81de05
 @torch.no_grad()
 def new_groups(
@@ -335,21 +359,8 @@ def new_groups(
 ) -> nn.ModuleList:  # of `KnowledgeGroup`, one a layer
     "Groups before training, with the mean and scale of the stream at their layers."
     generator = torch.Generator().manual_seed(config.seed)
-    streams = [task.stream[0] for tasks in pool.values() for task in tasks[:40]]
-    x, packed = _packed_batch(streams, [[len(stream) - 1] for stream in streams])
-    seen = {}
-
-    def note(layer):
-        def edit(h):
-            seen[layer] = h
-            return h
-
-        return edit
-
-    upper_states(model, x, packed, config.layers[0], {at: note(at) for at in config.layers})
     groups = nn.ModuleList()
-    for layer in config.layers:
-        h = seen[layer].reshape(-1, x.shape[1])[packed.editable()[:, 0] > 0]
+    for h in streams_at(model, pool, config).values():
         scale = (h - h.mean(0)).square().sum(1).mean().sqrt().item()
         groups.append(KnowledgeGroup(h.mean(0), scale, config.n_latents, generator))
     return groups
