@@ -357,10 +357,10 @@ def sib_figures(
 
 # %% ../nbs/09_commands.ipynb #fcf9df15
 def audit_options(
-    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, the name or folder of another model, or with --latents the folder of an SAE
+    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, the name or folder of another model, or with --latents an SAE: its folder, or one of the package
     latents: str = '',  # of the SAE, set to zero: numbers and ranges, as 0-31,40
     model: str = 'gemma2',  # the original: an embedded model, or a name on the hub or folder
-    forget: str = 'biology',  # what is forgotten: a domain, or a folder of your own
+    forget: str = None,  # what is forgotten: a domain, or a folder of your own (default: biology)
     layer: int = 2,  # of a control, 0-based
     n: int = 60,  # questions of each side
     split_seed: int = 0,  # of the split of the entities
@@ -395,6 +395,7 @@ def execute_audit(
 ):
     "Make an audit and write it, with its card."
     from sib_nb.core import atomic_write, printable
+    from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
     from sib_nb.unlearning.audit import audit, audit_task, save_audit
     from sib_nb.unlearning.audit_report import (
@@ -405,7 +406,8 @@ def execute_audit(
         named_edit,
     )
 
-    task = audit_task(load_model(options['model']), options['forget'], audit_config(options))
+    forget = options['forget'] or DEFAULT_FORGET
+    task = audit_task(load_model(options['model']), forget, audit_config(options))
     edit, control = named_edit(task, options['edit'], options['layer'], options['latents'])
     name = options['name'] or Path(options['edit']).name
     show = not options['quiet']

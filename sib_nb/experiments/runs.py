@@ -294,7 +294,7 @@ def _check_saelens(name, options):
 def _changed_knowledge(name, preset, options):
     "The `knowledge` options of a preset with some changed, and how many latents they need."
     if options.knowledge and not preset.knowledge:
-        raise SIBError(f'{name} has no knowledge group; choose knowledge_aware, or leave these out')
+        raise SIBError(f'{name} has no inserted probe; choose knowledge_aware, or leave these out')
     knowledge = {**preset.knowledge, **options.knowledge}
     rates = KnowledgeOptions.of(knowledge).false_positive_rates
     return knowledge, knowledge.get('n', 8) * len(rates)

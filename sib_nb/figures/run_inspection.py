@@ -96,7 +96,10 @@ def _with_sae(files, wanted):
     "File → content of the results that have an SAE and fit all that is wanted."
     found = {}
     for file in files:
-        result = read_shown_result(file, _RUN_FIELDS)
+        result = read_shown_result(file, {})
+        if not {'sae', 'events'} <= set(result):  # of an older version, trained by SAELens
+            continue
+        check_fields(result, _RUN_FIELDS, file)
         names = dict(model=result.get('model'), forget=result_benchmark(result))
         names['layer'] = result['layer']
         is_wanted = all(value in (None, names[name]) for name, value in wanted.items())
@@ -106,7 +109,7 @@ def _with_sae(files, wanted):
 
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #c9f315e4
 def runs_with_sae(
-    pattern: str = '*',  # of the names of their files, without `.json`
+    pattern: str = '*-L*-s*',  # of the names of their files, without `.json`
     folder=None,  # with result files and `saes/`; default `data/results`, and the package's
     **wanted,  # model, forget, layer; None: any
 ) -> list:  # dictionaries: file → content of the result; the package's in the second one
@@ -140,7 +143,7 @@ def open_run(
             f"open_run({run!r}, {seed}, 'my_results'), or use short_run()"
         )
     if len(found) > 1:
-        names = ', '.join(file.name for file in found)
+        names = ', '.join(result['sae'] for result in found.values())
         raise SIBError(f'there are several such runs ({names}); pass model, forget or layer')
     [(file, result)] = found.items()
     return _load_run(run, file, result)
