@@ -113,7 +113,7 @@ def run_options(
     split_seed: int = None,  # of the split of the entities (default: seed modulo 5)
     model: str = 'gemma2',  # its activations are read: gemma2, a hub id, or a folder
     eval_model: str = None,  # answers the questions (default: the same model)
-    layer: str = None,  # block that the SAE reads: number from 0, or path (default: the benchmark's)
+    layer: str = None,  # block that the SAE reads, from 0, or its path (default: the benchmark's)
     forget: str = None,  # a benchmark (--list shows them) or a folder (default: biology)
     prompt_style: str = None,  # auto, chat or plain (default: as the model's tokenizer has it)
     steps: int = None,  # training steps

@@ -71,7 +71,7 @@ def _sae_folder(file, result):
     "Where the SAE of a result is: around the file, or beside it in `saes/`."
     return file.parent if file.name == 'result.json' else file.parent / 'saes' / result['sae']
 
-
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #ba29af23
 def _load_run(run, file, result):
     "The run of a result file, with its SAE."
     saved = open_sae(_sae_folder(file, result))
@@ -122,6 +122,15 @@ def runs_with_sae(
     existing = [[file for file in some if file.is_file()] for some in files]
     return [_with_sae(some, wanted) for some in existing]
 
+# %% ../../nbs/07_figures/03_run_inspection.ipynb #ce70f0ec
+def _no_run(run, seed, folder):
+    "The error for a run without an SAE."
+    return SIBError(
+        f'no trained SAE of run {run!r}, seed {seed}, in {folder}; '
+        f'train it with sib_run --run {run} --seed {seed} --out my_results, then '
+        f"open_run({run!r}, {seed}, 'my_results'), or use short_run()"
+    )
+
 # %% ../../nbs/07_figures/03_run_inspection.ipynb #4ba1e799
 def open_run(
     run: str = 'optimized_groups',  # a key of `RUNS`
@@ -137,11 +146,7 @@ def open_run(
     kinds = runs_with_sae(f'{run}-*-s{seed}', folder, **wanted)
     found = next((results for results in kinds if results), {})
     if not found:
-        raise SIBError(
-            f'no trained SAE of run {run!r}, seed {seed}, in {folder or data_dir() / "results"}; '
-            f'train it with sib_run --run {run} --seed {seed} --out my_results, then '
-            f"open_run({run!r}, {seed}, 'my_results'), or use short_run()"
-        )
+        raise _no_run(run, seed, folder or data_dir() / 'results')
     if len(found) > 1:
         names = ', '.join(result['sae'] for result in found.values())
         raise SIBError(f'there are several such runs ({names}); pass model, forget or layer')
