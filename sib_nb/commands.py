@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failures_in_one_line', 'importing', 'run_options',
-           'list_runs', 'knowledge_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
+           'list_runs', 'group_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
            'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options', 'sib_figures', 'audit_options',
            'audit_config', 'execute_audit', 'sib_audit']
 
@@ -113,7 +113,7 @@ def run_options(
     split_seed: int = None,  # of the split of the entities (default: seed modulo 5)
     model: str = 'gemma2',  # its activations are read: gemma2, a hub id, or a folder
     eval_model: str = None,  # answers the questions (default: the same model)
-    layer: int = None,  # 0-based block that the SAE reads (default: the benchmark's)
+    layer: str = None,  # block that the SAE reads, from 0, or its path (default: the benchmark's)
     forget: str = None,  # a benchmark (--list shows them) or a folder (default: biology)
     prompt_style: str = None,  # auto, chat or plain (default: as the model's tokenizer has it)
     steps: int = None,  # training steps
@@ -124,7 +124,8 @@ def run_options(
     activation: str = None,  # of the SAE: relu, topk, batchtopk or jumprelu
     k: int = None,  # active latents a token
     group_size: int = None,  # latents a group (default: 32)
-    knowledge: str = None,  # options of the knowledge groups, as "n=4 false_positive_rate=0.01"
+    knowledge: str = None,  # options of inserted probes, as "n=4 false_positive_rate=0.01"
+    bottleneck: str = None,  # options of a trained knowledge group, as "n_latents=32 steps=400"
     out: str = None,  # folder for results (default: data/results)
     tensorboard: str = None,  # folder for the training history (pip install tensorboard)
     force: bool = False,  # run again even if the result is there; asks before it replaces one
@@ -149,10 +150,11 @@ def list_runs():
     print('benchmarks:', ', '.join(BENCHMARKS))
 
 # %% ../nbs/09_commands.ipynb #c295d033
-def knowledge_options(
+def group_options(
     text: str,  # NAME=VALUE, separated by blanks; several numbers of one option by commas
+    option: str = 'knowledge',  # of the command, for the error
 ) -> dict:  # for `run`
-    "The options of the knowledge groups."
+    "The options of knowledge groups."
     from sib_nb.core import SIBError
 
     options = {}
@@ -163,7 +165,7 @@ def knowledge_options(
         except ValueError:
             numbers = ()
         if not equals or not numbers:
-            raise SIBError(f'--knowledge: {pair!r} is not NAME=NUMBER, such as n=4')
+            raise SIBError(f'--{option}: {pair!r} is not NAME=NUMBER, such as n=4')
         options[name] = numbers if len(numbers) > 1 else numbers[0]
     return options
 
@@ -233,8 +235,11 @@ def passed_options(
 ) -> dict:  # for `run` and `run_study`
     "The options that are given."
     passed = {name: options[name] for name in RUN_OPTIONS if options[name] is not None}
-    if options['knowledge'] is not None:
-        passed['knowledge'] = knowledge_options(options['knowledge'])
+    for part in ('knowledge', 'bottleneck'):
+        if options[part] is not None:
+            passed[part] = group_options(options[part], part)
+    with contextlib.suppress(KeyError, ValueError):
+        passed['layer'] = int(passed['layer'])  # otherwise the path of a block
     return passed | dict(
         model=options['model'], force=options['force'], progress=not options['quiet']
     )
@@ -352,10 +357,10 @@ def sib_figures(
 
 # %% ../nbs/09_commands.ipynb #fcf9df15
 def audit_options(
-    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, the name or folder of another model, or with --latents the folder of an SAE
+    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, the name or folder of another model, or with --latents an SAE: its folder, or one of the package
     latents: str = '',  # of the SAE, set to zero: numbers and ranges, as 0-31,40
     model: str = 'gemma2',  # the original: an embedded model, or a name on the hub or folder
-    forget: str = 'biology',  # what is forgotten: a domain, or a folder of your own
+    forget: str = None,  # what is forgotten: a domain, or a folder of your own (default: biology)
     layer: int = 2,  # of a control, 0-based
     n: int = 60,  # questions of each side
     split_seed: int = 0,  # of the split of the entities
@@ -390,6 +395,7 @@ def execute_audit(
 ):
     "Make an audit and write it, with its card."
     from sib_nb.core import atomic_write, printable
+    from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
     from sib_nb.unlearning.audit import audit, audit_task, save_audit
     from sib_nb.unlearning.audit_report import (
@@ -400,7 +406,8 @@ def execute_audit(
         named_edit,
     )
 
-    task = audit_task(load_model(options['model']), options['forget'], audit_config(options))
+    forget = options['forget'] or DEFAULT_FORGET
+    task = audit_task(load_model(options['model']), forget, audit_config(options))
     edit, control = named_edit(task, options['edit'], options['layer'], options['latents'])
     name = options['name'] or Path(options['edit']).name
     show = not options['quiet']

@@ -4,7 +4,8 @@ python tools/installed.py check
     the data of a wheel is there and in MANIFEST.in; no module needs an extra when it is imported
 python tools/installed.py wheel [PYTHON]
     builds a wheel, installs it alone in a fresh environment of PYTHON (default: this one) and
-    uses it in another folder: the README's example, a short run, its figures (some minutes)
+    uses it in another folder: the README's example, the SAEs of the package, the explorer, two
+    tutorials, a short run and its figures (some minutes)
 """
 import ast
 import os
@@ -14,10 +15,23 @@ import tempfile
 from configparser import ConfigParser
 from pathlib import Path
 
-from notebooks import ROOT
+from notebooks import NBS, ROOT, code_cells, has_directive
 from readme import README, python_examples
 
 EXTRAS = ('sae_bench', 'sae_lens', 'transformer_lens', 'sae_probes')
+TUTORIALS = ('01_quickstart', '02_your_own_model_and_data')
+WITH_SAES = """from sib_nb import SAE
+from sib_nb.figures.explorer import explore, load_explorer, static_page
+from sib_nb.figures.run_inspection import open_run, runs_with_sae
+from sib_nb.sae.sae import shipped_saes
+
+for name in shipped_saes():
+    print(name, SAE.from_pretrained(name))
+for result in runs_with_sae()[1].values():
+    print(open_run(result['run'], result['seed']).title)
+explorer = load_explorer(n_docs=40, n_questions=20)
+print(len(static_page(explorer)), 'characters;', *explore(explorer).titles)
+"""
 
 
 def settings() -> dict:
@@ -87,6 +101,27 @@ def package_files(python: Path) -> set:
     return {path for path in files if path.is_file() and '__pycache__' not in path.parts}
 
 
+def tutorial_script(name: str) -> str:
+    "The cells of a tutorial that its tests run, as a program."
+    cells = [cell['source'] for cell in code_cells(NBS/'tutorials'/f'{name}.ipynb')]
+    cells = [source for source in cells if not has_directive(source, 'slow', 'gpu', 'eval')]
+    return '\n\n'.join(cells)
+
+
+def use_package(python: Path, work: Path):
+    "Use an installed package in the folder `work`."
+    for source in python_examples(README.read_text(encoding='utf-8')):
+        call(python, '-c', source, cwd=work)
+    call(python, '-c', WITH_SAES, cwd=work)
+    for name in TUTORIALS:
+        script = work/f'{name}.py'
+        script.write_text(tutorial_script(name), encoding='utf-8')
+        call(python, script, cwd=work)
+    short = ('--forget', 'biology-quick', '--steps', '40', '--quiet')
+    call(python.parent/'sib_run', '--run', 'baseline', *short, cwd=work)
+    call(python.parent/'sib_figures', cwd=work)
+
+
 def try_wheel(base_python: str) -> int:
     "Build, install and use a wheel; the exit status."
     with tempfile.TemporaryDirectory() as folder:
@@ -98,12 +133,7 @@ def try_wheel(base_python: str) -> int:
         before = package_files(python)
         work = place/'work'
         work.mkdir()
-        for source in python_examples(README.read_text(encoding='utf-8')):
-            call(python, '-c', source, cwd=work)
-        scripts = place/'env'/'bin'
-        short = ('--forget', 'biology-quick', '--steps', '40', '--quiet')
-        call(scripts/'sib_run', '--run', 'baseline', *short, cwd=work)
-        call(scripts/'sib_figures', cwd=work)
+        use_package(python, work)
         results = list((work/'data'/'results').glob('*.json'))
         figures = list((work/'figures').glob('*'))
         is_clean = package_files(python) == before

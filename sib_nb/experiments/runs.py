@@ -294,7 +294,7 @@ def _check_saelens(name, options):
 def _changed_knowledge(name, preset, options):
     "The `knowledge` options of a preset with some changed, and how many latents they need."
     if options.knowledge and not preset.knowledge:
-        raise SIBError(f'{name} has no knowledge group; choose knowledge_aware, or leave these out')
+        raise SIBError(f'{name} has no inserted probe; choose knowledge_aware, or leave these out')
     knowledge = {**preset.knowledge, **options.knowledge}
     rates = KnowledgeOptions.of(knowledge).false_positive_rates
     return knowledge, knowledge.get('n', 8) * len(rates)
@@ -317,8 +317,9 @@ def changed_preset(
     bottleneck = {**found.bottleneck, **options.bottleneck}
     if options.bottleneck and not found.bottleneck:
         raise SIBError(f'{name} trains no knowledge group; choose bottleneck, or leave these out')
-    if bottleneck and 'n_exempt' not in options.sae:
-        sae['n_exempt'] = bottleneck['n_latents']
+    if bottleneck:
+        n_latents = GroupConfig(**bottleneck).n_latents  # all options are checked
+        sae['n_exempt'] = options.sae.get('n_exempt', n_latents)
     size = found.group_size if options.group_size is None else options.group_size
     check_count(size, 'group_size', 1)
     return replace(
@@ -388,21 +389,27 @@ def _json_copy(value):
     return json.loads(json.dumps(value))
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #6788fc52
+def _layer(model, layer):
+    "The number of a block given by number or path; where the model is known, it must be there."
+    if model is not None:
+        return check_layer(model, layer)
+    path, _, last = layer.rpartition('.') if isinstance(layer, str) else ('', '', '')
+    return int(last) if path and last.isdecimal() else check_count(layer, 'layer')
+
+
 def _place(model, forget, layer, style, split_seed):
     "The benchmark in the style of a model and with a split, and the layer, checked."
     bench = find_benchmark(forget)
-    layer = bench.layer if layer is None else check_count(layer, 'layer')
+    layer = _layer(model, bench.layer if layer is None else layer)
     bench = replace(bench, style=style or bench.style, split_seed=split_seed)
-    if model is None:
-        return bench, layer
-    return in_style_of(model, bench), check_layer(model, layer)
+    return bench if model is None else in_style_of(model, bench), layer
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #29ab2a1e
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
     model='gemma2',  # a name for `load_model`, or a loaded model
-    layer: int = None,  # 0-based block; None: the benchmark's
+    layer=None,  # a block's number, from 0, or its path; None: the benchmark's
     forget: str = DEFAULT_FORGET,  # a key of `BENCHMARKS`, or a folder
     **options,  # changes to the preset, see `sorted_options`
 ) -> ResolvedRun:
@@ -1206,7 +1213,7 @@ def run(
     seed: int = 0,  # of the weights, the data order and everything random in training
     model='gemma2',  # trains the SAE: a name for `load_model`, or a loaded model
     eval_model=None,  # answers the questions; default: `model`
-    layer: int = None,  # 0-based block whose output the SAE reads; default: the benchmark's
+    layer=None,  # the SAE reads after this block, a number or a path; default: the benchmark's
     forget: str = DEFAULT_FORGET,  # a key of `BENCHMARKS`, or a folder
     out=None,  # folder of the results; default `data/results`
     force: bool = False,  # run again even if the result is there

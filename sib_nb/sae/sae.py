@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ACTIVATIONS', 'MOST_LATENTS', 'UNKNOWN', 'SHARED_FILES', 'residual_layer', 'SAEConfig', 'topk', 'batch_cut',
-           'step_ste', 'jumprelu', 'SAEOut', 'SAE', 'check_assignment', 'load_groups', 'SavedSAE', 'open_sae',
-           'damage_sae', 'residual_block', 'without_secrets', 'shareable', 'check_hub_name', 'model_card', 'push',
-           'hub_folder']
+           'step_ste', 'jumprelu', 'SAEOut', 'SAE', 'check_assignment', 'shipped_saes', 'load_groups', 'SavedSAE',
+           'open_sae', 'damage_sae', 'residual_block', 'without_secrets', 'shareable', 'check_hub_name', 'model_card',
+           'write_shared', 'push', 'hub_folder']
 
 # %% ../../nbs/03_sae/01_sae.ipynb #103b8ca5
 import copy
@@ -29,7 +29,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..core import SIBError, atomic_write, explain_os_error, load_json, save_json, versions
+from sib_nb.core import (
+    SIBError,
+    atomic_write,
+    embedded_data,
+    explain_os_error,
+    load_json,
+    save_json,
+    versions,
+)
 from sib_nb.integrity import (
     SUMS,
     check_sums,
@@ -763,17 +771,29 @@ def _read_sae(cls, folder):
 @patch(cls_method=True)
 def load(
     cls: SAE,
-    path,  # a folder written by `save`, or by SAELens
+    path,  # a folder written by `save`, or by SAELens; or a name in `shipped_saes`
 ) -> SAE:  # on the CPU, in fp32, in inference mode
     "Open an SAE. A missing, damaged or unsupported file is a `SIBError`."
     return read_folder(_folder(path), functools.partial(_read_sae, cls))
 
+# %% ../../nbs/03_sae/01_sae.ipynb #b35e8b96
+def shipped_saes() -> dict:  # name → folder
+    "The SAEs that come with the package."
+    found = {}
+    for part in ('saes', 'groups'):
+        for file in sorted(embedded_data(part).glob('*/cfg.json')):
+            found[file.parent.name] = file.parent
+    return found
+
 # %% ../../nbs/03_sae/01_sae.ipynb #a1e460e8
 def _folder(path):
-    "The path of a folder that is there."
+    "The path of a folder that is there, or of an SAE of the package."
     if not isinstance(path, (str, os.PathLike)):
         raise SIBError(f'{_shown(path)} is no path; name the folder of an SAE')
     if not os.path.isdir(path):
+        shipped = shipped_saes().get(str(path))
+        if shipped:
+            return shipped
         what = 'is a file' if os.path.exists(path) else 'does not exist'
         raise SIBError(f'{_shown(str(path))} {what}; name the folder of an SAE')
     return Path(path)
@@ -813,7 +833,7 @@ def _read_both(folder):
 
 # %% ../../nbs/03_sae/01_sae.ipynb #44c0e630
 def open_sae(
-    path,  # a folder written by `SAE.save`, or by SAELens
+    path,  # a folder written by `SAE.save`, or by SAELens; or a name in `shipped_saes`
 ) -> SavedSAE:
     "Open an SAE with its groups, both from the same writing of the folder."
     return read_folder(_folder(path), _read_both)
@@ -1112,24 +1132,31 @@ def model_card(
 SHARED_FILES = ('cfg.json', 'sae_weights.safetensors', 'groups.safetensors', 'result.json', SUMS)
 
 # %% ../../nbs/03_sae/01_sae.ipynb #84ae38a2
-def _write_shared(folder, sae, groups, result):
-    "Write an SAE as it is uploaded."
+def write_shared(
+    folder,  # made if need be
+    sae: SAE,
+    groups=None,  # a `Groups`, or its assignment
+    result: dict | None = None,  # of its run
+    dtype: str | None = None,  # of the weights in the file; None: as `sae.cfg` says
+):
+    "Write an SAE as it is uploaded, with its result."
     shared = copy.copy(sae)  # the same tensors
     origin = shareable(json.loads(sae.cfg.origin or '{}'))
     names = {name: shareable(getattr(sae.cfg, name)) for name in ('model_name', 'hook_name')}
-    shared.cfg = replace(sae.cfg, origin=json.dumps(origin) if origin else '', **names)
+    names['origin'] = json.dumps(origin) if origin else ''
+    shared.cfg = replace(sae.cfg, dtype=dtype or sae.cfg.dtype, **names)
     shared.save(folder, groups)
     if result:
-        save_json(folder / 'result.json', shareable(result))
+        save_json(Path(folder) / 'result.json', shareable(result))
     write_sums(folder)
 
 # %% ../../nbs/03_sae/01_sae.ipynb #4e22f841
 def _find_result(folder, result):
-    "The result of an SAE as a dictionary, or None: given, in the given file, or beside `saes/`."
+    "The result of an SAE, or None: given, in the given file, with the SAE, or beside `saes/`."
     folder = folder.resolve()
-    default = folder.parent.parent / f'{folder.name}.json'
-    if result is None and default.is_file() and not default.is_symlink():
-        result = default
+    for default in (folder / 'result.json', folder.parent.parent / f'{folder.name}.json'):
+        if result is None and default.is_file() and not default.is_symlink():
+            result = default
     if isinstance(result, (str, Path)):
         result = load_json(result)
     if result is not None and not isinstance(result, dict):
@@ -1165,7 +1192,7 @@ def _upload(api, repo, folder, name):
 
 # %% ../../nbs/03_sae/01_sae.ipynb #b16d5677
 def push(
-    folder,  # of an SAE, such as `data/results/saes/…`
+    folder,  # of an SAE, such as `data/results/saes/…`, or a name in `shipped_saes`
     repo: str,  # owner/name on the hub; made if need be
     name: str | None = None,  # folder in the repository; default: that of the SAE
     result=None,  # its result, or the file; default: the one two folders up that `run` wrote
@@ -1177,10 +1204,10 @@ def push(
     check_hub_name(repo, 'repo')
     name = check_hub_name(_folder(folder).resolve().name if name is None else name, 'name', (1, 4))
     sae, groups = open_sae(folder)
-    result = _find_result(Path(folder), result)
+    result = _find_result(_folder(folder), result)
     card = model_card(repo, {**(also or {}), name: (sae, result)})
     with tempfile.TemporaryDirectory() as staged:
-        _write_shared(Path(staged, name), sae, groups, result)
+        write_shared(Path(staged, name), sae, groups, result)
         Path(staged, 'README.md').write_text(card, encoding='utf-8')
         try:
             api = api or _hub()
@@ -1214,7 +1241,7 @@ def hub_folder(
 def _save_for_hub(self, save_directory):
     "`ModelHubMixin._save_pretrained`."
     folder = Path(save_directory)
-    _write_shared(folder, self.sae, self.groups, self.result)
+    write_shared(folder, self.sae, self.groups, self.result)
     card = model_card(self.repo, {'': (self.sae, self.result)})
     (folder / 'README.md').write_text(card, encoding='utf-8')
     write_sums(folder)
@@ -1241,15 +1268,20 @@ def _hub_class(sae_class):
 @patch(cls_method=True)
 def from_pretrained(
     cls: SAE,
-    source,  # a folder on this machine, or owner/name on a hub
+    source,  # a folder, a name in `shipped_saes`, or owner/name on a hub
     folder: str = '',  # of the SAE in it; empty: its root
     **options,  # of the mixin: revision, token, cache_dir, force_download, local_files_only
 ) -> SAE:  # on the CPU, in fp32, in inference mode
     "Open an SAE of a folder or a hub. Errors: `SIBError`."
     if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
         return cls.load(Path(source, folder))
+    if not folder and str(source) in shipped_saes():
+        return cls.load(source)
     if not re.fullmatch(r'[\w.-]+/[\w.-]+', str(source)):
-        raise SIBError(f'{_shown(source)} is neither a folder nor a name on a hub as owner/name')
+        raise SIBError(
+            f'{_shown(source)} is no folder, no SAE of the package '
+            f'({", ".join(shipped_saes())}), and no name on a hub as owner/name'
+        )
     try:
         return _hub_class(cls).from_pretrained(str(source), folder=folder, **options)
     except SIBError:
