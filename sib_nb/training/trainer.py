@@ -191,15 +191,28 @@ def _check_number_of_groups(self: Trainer):
 @patch
 def can_be_sparse(self: Trainer) -> bool:
     "Whether the sparse path covers this SAE and objective. It also lays out the encoder for it."
-    has_other_terms = self.terms is not ALL_TERMS
     is_topk = 'topk' in self.sae.cfg.activation
-    if has_other_terms or not is_topk or self.device.type != 'cpu':
+    if not self.terms_are_sparse() or not is_topk or self.device.type != 'cpu':
         return False
     try:
         from sib_nb.sae.sparse_step import can_be_sparse, feature_rows
     except ImportError:
         return False  # without Numba
-    return can_be_sparse(self.sae) and feature_rows(self.sae) is not None
+    return can_be_sparse(self.sae, self.exchange()) and feature_rows(self.sae) is not None
+
+# %% ../../nbs/04_training/04_trainer.ipynb #dbe2b3b1
+@patch
+def terms_are_sparse(self: Trainer) -> bool:
+    "Whether the terms of the objective accept a `SparseOut`."
+    return self.terms is ALL_TERMS
+
+
+@patch
+def exchange(self: Trainer):  # `OneProcess`
+    "What the sparse step asks of other processes; subclasses have several."
+    from sib_nb.sae.sparse_step import ALONE
+
+    return ALONE
 
 # %% ../../nbs/04_training/04_trainer.ipynb #cb03d671
 @patch
@@ -300,7 +313,7 @@ def forward(self: Trainer, x):  # `SAEOut` or `SparseOut`
 
     products = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else None
     with torch.autocast('cpu', enabled=False):
-        return sparse_forward(self.sae, x, products)
+        return sparse_forward(self.sae, x, products, self.exchange())
 
 # %% ../../nbs/04_training/04_trainer.ipynb #c76d6c01
 @patch
@@ -367,7 +380,7 @@ def descend(self: Trainer):  # the gradient's norm before clipping
     if self.sparse:
         from sib_nb.sae.sparse_step import adam_step
 
-        return adam_step(self.sae, self.opt, self.cfg.clip)
+        return adam_step(self.sae, self.opt, self.cfg.clip, self.exchange())
     norm = self.ready_grads()
     self.opt.step()
     self.sae.constrain_()
