@@ -191,16 +191,16 @@ def on(self: SparseLatents) -> SparseLatents:  # with boolean values
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #2ca1946d
 class _Moments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, values, entries, n_tokens, n_groups, size):
-        n_columns = n_groups * size
-        C = values.new_zeros(n_columns, n_columns)
-        mean = values.new_zeros(n_columns)
+    def forward(ctx, values, entries, shape, group):
+        n_tokens, n_groups = shape
+        C = values.new_zeros(len(group), len(group))
+        mean = values.new_zeros(len(group))
         S = values.new_zeros(n_groups, n_groups)
         q = values.new_empty(n_tokens, n_groups)
-        group_moments(*entries, _np(values), size, *map(_np, (C, mean, S, q)))
+        group_moments(*entries, _np(values), group, *map(_np, (C, mean, S, q)))
         ctx.save_for_backward(values, C, mean)
         ctx.entries = entries
-        ctx.size = size
+        ctx.group = group
         return S, q
 
     @staticmethod
@@ -208,8 +208,8 @@ class _Moments(torch.autograd.Function):
         values, C, mean = (_np(tensor) for tensor in ctx.saved_tensors)
         out = np.zeros_like(values)
         grads = _np(grad_S), _np(grad_q)
-        group_moments_gradient(*ctx.entries, values, ctx.size, C, mean, *grads, out)
-        return torch.from_numpy(out), None, None, None, None
+        group_moments_gradient(*ctx.entries, values, ctx.group, C, mean, *grads, out)
+        return torch.from_numpy(out), None, None, None
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #08c5b447
 @patch
@@ -219,10 +219,12 @@ def moments(
     real: Tensor,  # False where `cols` is padding, `(g, s)`
 ) -> tuple:  # S `(g, g)` and q `(n, g)` of 03_sparse_kernels
     "Sums of squared covariances between groups, and squared lengths by token and group."
+    chosen = cols[real].numpy()
     where = np.full(self.shape[1], -1, np.int32)
-    where[cols[real].numpy()] = real.flatten().nonzero().flatten().numpy()
+    where[chosen] = np.arange(len(chosen))
     entries = entries_in_columns(self.ptr, self.idx, where)
-    return _Moments.apply(self.values, entries, len(self), *cols.shape)
+    group = real.nonzero()[:, 0].numpy()
+    return _Moments.apply(self.values, entries, (len(self), len(cols)), group)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #f049450a
 class OneProcess:

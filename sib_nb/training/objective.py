@@ -104,12 +104,12 @@ def _cached_columns(assignment, version):  # computed again when the assignment 
 def _group_moments(z, cols, real):  # (g, g) squared norms of Gram blocks, (n, g) squared lengths
     if hasattr(z, 'moments'):
         return z.moments(cols, real)
-    g, size = cols.shape
-    columns = z.index_select(1, cols.flatten())
-    columns = columns.to(torch.promote_types(z.dtype, torch.float32)) * real.flatten()
-    columns = columns - columns.mean(0)  # padding stays zero and adds nothing
-    squares = (columns.T @ columns).square().view(g, size, g, size).sum((1, 3))
-    return squares, columns.square().view(len(z), g, size).sum(-1)
+    columns = z.index_select(1, cols[real])
+    columns = columns.to(torch.promote_types(z.dtype, torch.float32))
+    columns = columns - columns.mean(0)
+    member = F.one_hot(real.nonzero()[:, 0], len(cols)).to(columns.dtype)
+    squares = member.T @ (columns.T @ columns).square() @ member
+    return squares, columns.square() @ member
 
 # %% ../../nbs/04_training/01_objective.ipynb #cd23a3fd
 def _normalised_hsic(squares, q):  # (g, g)
