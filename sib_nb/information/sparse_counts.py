@@ -1092,9 +1092,62 @@ def mi_of(
 ) -> float:  # nats
     "The MI of one pair."
     first, second = sorted((a, b))
-    part = slice(self.pairs.starts[first], self.pairs.starts[first + 1])
-    at = (self.pairs.partners[part] == second).nonzero()[0]
-    total = self.above.sum(1)
     h = self._terms(correct)
-    apart = _apart_mi(total[first], total[second], self.n, h) / self.n
-    return float(apart + self.excess(correct)[part][at].sum())
+    total = self.above.sum(1)
+    excess = np.empty(len(self.pairs.partners))
+    _excess(self.pairs, self.above, self.n, h, excess, first, first + 1)
+    row = slice(self.pairs.starts[first], self.pairs.starts[first + 1])
+    own = excess[row][self.pairs.partners[row] == second].sum()
+    return float(_apart_mi(total[first], total[second], self.n, h) + own) / self.n
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #90d7e40b
+@patch(as_prop=True)
+def nbytes(self: PairCounts) -> int:
+    "Bytes of all counts."
+    return self.above.nbytes + sum(array.nbytes for array in self.pairs)
+
+
+@patch
+def state_dict(self: PairCounts) -> dict:  # name → tensor
+    arrays = dict(self.pairs._asdict(), above=self.above, counted=np.array(self.n))
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #d278c150
+def _in_range(tensor, largest):
+    "Whether all numbers are between 0 and the largest."
+    return not tensor.numel() or bool(0 <= tensor.min() and tensor.max() <= largest)
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #ff4c248d
+@patch
+def misfit(
+    self: PairCounts,
+    state: dict,  # of `state_dict`
+) -> str | None:  # name of the first tensor that does not fit
+    names = ('counted', 'above', 'starts', 'partners', 'hits')
+    missing = [name for name in names if name not in state]
+    if missing:
+        return missing[0]
+    n_pairs = int(state['starts'][-1])
+    shapes = ((), self.above.shape, (self.n_groups + 1,), (n_pairs,))
+    shapes += ((n_pairs, (self.q - 1) ** 2),)
+    largest = dict(partners=self.n_groups - 1, starts=n_pairs)
+    for name, shape in zip(names, shapes):
+        tensor = state[name]
+        if tensor.shape != shape or not _in_range(tensor, largest.get(name, state['counted'])):
+            return name
+    return 'starts' if state['starts'][0] or (state['starts'].diff() < 0).any() else None
+
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #8b6a348b
+@patch
+def load_state_dict(
+    self: PairCounts,
+    state: dict,  # of `state_dict`
+):
+    "Continue from a saved state. Errors: `SIBError` for one that does not fit."
+    name = self.misfit(state)
+    if name:
+        raise SIBError(f'{name} does not fit {self.n_groups} groups of {self.q} levels')
+    self.n = int(state['counted'])
+    self.above = state['above'].numpy().astype(np.int64)
+    arrays = [state[field].numpy().copy() for field in _Pairs._fields]
+    self.pairs = _Pairs(*arrays)

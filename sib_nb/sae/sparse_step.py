@@ -8,7 +8,7 @@ __all__ = ['ALONE', 'ROWS', 'SparseLatents', 'GradientTerm', 'OneProcess', 'Enco
            'sparse_forward', 'feature_rows', 'RowGradient', 'row_gradients', 'adam_step']
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #6422dc6e
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 import numpy as np
 import torch
@@ -498,10 +498,12 @@ class _Encode(torch.autograd.Function):
 class SelectedPreactivations:
     "Pre-activations of a batch, computed for the columns that are selected."
 
-    def __init__(self, sae, x, b_dec):
+    def __init__(self, sae, x, b_dec, encoder, centred):
         self.sae = sae
         self.x = x
         self.b_dec = b_dec  # with its gradient
+        self.encoder = encoder  # an `Encoder`, of all latents
+        self.centred = centred  # activations minus b_dec, without gradient
 
     def index_select(
         self,
@@ -517,11 +519,11 @@ class SelectedPreactivations:
 class SparseOut:
     "An `SAEOut` whose `z` and `pre` are computed on demand."
 
-    def __init__(self, sae, x, x_hat, latents, b_dec):
+    def __init__(self, sae, x, x_hat, latents, selected):
         self.sae = sae
         self.x = x
         self.x_hat = x_hat
-        self.few = dict(z=latents, pre=SelectedPreactivations(sae, x, b_dec))
+        self.few = dict(z=latents, pre=selected)
         self._z = None
         self._pre = None
 
@@ -573,17 +575,49 @@ def sparse_forward(
     if found is None:
         return sae(x)
     found.by_feature()
-    return _encode_and_decode(sae, x, centred, found, exchange)
+    return _encode_and_decode(sae, x, centred, found, products, exchange)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #a59e556c
-def _encode_and_decode(sae, x, centred, found, exchange):
+def _encode_and_decode(sae, x, centred, found, products, exchange):
     "The output, from the latents that are active."
     b_dec = exchange.bias(sae.b_dec)
     weights = (sae.W_enc, sae.b_enc, b_dec)
     latents = found.detach()
     latents.values = _Encode.apply(centred, *weights, found, _deferred(sae, 'W_enc'))
     decoded = _Product.apply(latents.values, sae.W_dec, latents, _deferred(sae, 'W_dec'))
-    return SparseOut(sae, x, exchange.decoded(decoded) + sae.b_dec, latents, b_dec)
+    encoder = Encoder(sae.W_enc.detach(), sae.b_enc.detach(), 0, products)
+    selected = SelectedPreactivations(sae, x, b_dec, encoder, centred)
+    return SparseOut(sae, x, exchange.decoded(decoded) + sae.b_dec, latents, selected)
+
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #bc2d4924
+@torch.no_grad()
+def _largest_of_some(selected, cols, k):
+    "The `k` largest of some latents as `SparseLatents`; None where something is not finite."
+    rows = selected.encoder.W.T[cols]
+    encoder = replace(selected.encoder, W=rows.T, bias=selected.encoder.bias[cols])
+    idx, val, bad = _largest_latents(k, selected.centred, encoder)
+    if bad.any():
+        return None
+    ptr = np.arange(len(selected.centred) + 1) * k
+    idx = cols.numpy()[idx].astype(np.int32)
+    return SparseLatents(ptr, idx, torch.from_numpy(val), selected.encoder.W.shape[1])
+
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #56d04b8c
+@patch
+def reconstruction(
+    self: SelectedPreactivations,
+    cols: Tensor,  # numbers of latents, `(c,)` long
+    k: int,  # at most c
+) -> Tensor:  # `(n, d_in)`
+    "The sum over the `k` largest of some latents: ReLU of the pre-activation times decoder row."
+    sae = self.sae
+    found = _largest_of_some(self, cols, k)
+    if found is None:
+        return torch.full_like(self.centred, torch.nan)  # the loss is not finite
+    latents = found.detach()
+    weights = sae.W_enc, sae.b_enc, self.b_dec
+    values = _Encode.apply(self.centred, *weights, found, _deferred(sae, 'W_enc'))
+    return _Product.apply(values, sae.W_dec, latents, _deferred(sae, 'W_dec'))
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #385cdbb9
 def feature_rows(
@@ -618,24 +652,36 @@ class RowGradient:
     along: np.ndarray  # component along each row of the parameter
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #f544d498
-def _extra(parameter, terms):
-    "What is no first deferred term: `parameter.grad` and further terms, as rows; or no rows."
-    total = _rows(parameter.detach())[:0]
-    if parameter.grad is not None:
-        total = _rows(_same_layout(parameter.grad, parameter))
-    for term in terms[1:]:
-        rows = term.latents.weighted_rows(term.weights, torch.from_numpy(term.rows)).numpy()
-        total = total + rows if len(total) else rows
-    return total
+def _extra(parameter):
+    "What is not deferred: `parameter.grad` as rows; or no rows."
+    if parameter.grad is None:
+        return _rows(parameter.detach())[:0]
+    return _rows(_same_layout(parameter.grad, parameter))
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #2887ae1e
+def _joined(terms):
+    "One deferred term with the entries of all; their tokens follow one another."
+    if len(terms) == 1:
+        return terms[0]
+    sizes = np.concatenate([np.diff(term.latents.ptr) for term in terms])
+    idx, weights, rows = (np.concatenate(arrays) for arrays in zip(*map(_arrays, terms)))
+    ptr = np.append(0, sizes.cumsum())
+    d_sae = terms[0].latents.shape[1]
+    return GradientTerm(SparseLatents(ptr, idx, torch.from_numpy(weights), d_sae), weights, rows)
+
+
+def _arrays(term):
+    return term.latents.idx, term.weights, term.rows
+
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #45d71291
 def _sparse_part(terms, rows):
-    "The first deferred term as arguments of `row_gradient`."
+    "The deferred terms as arguments of `row_gradient`."
     if not terms:
         offsets = np.zeros(len(rows) + 1, np.int64)
         return offsets, np.empty(0, np.int32), rows[0, :0], rows[:0]
-    offsets, token, number = terms[0].latents.by_feature()
-    return offsets, token, terms[0].weights[number], terms[0].rows
+    term = _joined(terms)
+    offsets, token, number = term.latents.by_feature()
+    return offsets, token, term.weights[number], term.rows
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #70aecd13
 def row_gradients(sae: SAE) -> list:  # of `RowGradient`
@@ -646,7 +692,7 @@ def row_gradients(sae: SAE) -> list:  # of `RowGradient`
         if not terms and parameter.grad is None:
             continue
         rows = _rows(parameter.detach())
-        arguments = (*_sparse_part(terms, rows), _extra(parameter, terms))
+        arguments = (*_sparse_part(terms, rows), _extra(parameter))
         found.append(RowGradient(name, parameter, arguments, np.empty(len(rows), rows.dtype)))
         terms.clear()
     return found
