@@ -412,13 +412,6 @@ def step(
         return []
     return self.check(step)
 
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #2ec265dd
-@patch
-def _mean_mi(self: AdaptiveGroups):
-    "Mean MI between two groups, nats."
-    n_groups = self.groups.n_groups
-    return self.window.mi().sum().item() / max(1, n_groups * (n_groups - 1))
-
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #3ce2a018
 @patch
 def check(
@@ -431,13 +424,13 @@ def check(
         raise SIBError('the window holds no tokens yet; call step(number, codes)')
     self._begin()
     n_tokens = self.window.n
-    mi = self._mean_mi()
+    mi = self.window.mean_mi()
     events = []
     for search in (self._reassign, self._split, self._merge):
         found = search()
         if found:
             common = dict(step=step, tokens=n_tokens, mi_before=mi)
-            mi = self._mean_mi()
+            mi = self.window.mean_mi()
             common |= dict(mi_after=mi, n_groups=self.groups.n_groups)
             events += [dict(common, **event) for event in found]
     self.pending = self.proposals
@@ -507,26 +500,36 @@ def _affinities(self: AdaptiveGroups):
     chance = torch.tensor([activity.sum_threshold(group, level) for group in members])
     return _Affinities(features, own, shared, own_shared, chance, members)
 
+# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #901b5456
+def _votes(voters, targets):
+    "For each voting group: its favourite, the votes for it, and all its votes."
+    votes = {}
+    for voter, target in zip(voters.tolist(), targets.tolist()):
+        of_group = votes.setdefault(voter, {})
+        of_group[target] = of_group.get(target, 0) + 1
+    found = []
+    for voter, of_group in sorted(votes.items()):
+        favourite = min(of_group, key=lambda target: (-of_group[target], target))
+        found.append((voter, favourite, of_group[favourite], sum(of_group.values())))
+    return found
+
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #fcdaccc4
 @patch
 def _count_merge_votes(self: AdaptiveGroups, affinities):
     "Record the groups most of whose features would fit another group as well."
     _, own, shared, own_shared, chance, _ = affinities
     sizes = self.groups.sizes
-    n_groups = len(sizes)
     per_member = (own_shared / (sizes[own] - 1).clamp(min=1))[:, None]
     too_weak = (shared <= chance) | (shared / sizes < per_member / 2)
     other = shared.masked_fill(too_weak, -math.inf)
     other[torch.arange(len(own)), own] = -math.inf
     best, target = other.max(1)
     has_vote = best.isfinite()
-    ballots = own[has_vote] * n_groups + target[has_vote]
-    votes = torch.bincount(ballots, minlength=n_groups**2).view(n_groups, n_groups)
-    n_votes = torch.where(sizes <= self.config.min_size, votes.sum(1), votes.max(1).values)
-    majority = (torch.bincount(own, minlength=n_groups) / 2).clamp(min=1)
-    for group in (n_votes > majority).nonzero().flatten().tolist():
-        favourite = int(votes[group].argmax())
-        self.merge_votes[self.identities[group]] = self.identities[favourite]
+    majority = (torch.bincount(own, minlength=len(sizes)) / 2).clamp(min=1)
+    for group, favourite, n_most, n_votes in _votes(own[has_vote], target[has_vote]):
+        counted = n_votes if sizes[group] <= self.config.min_size else n_most
+        if counted > majority[group]:
+            self.merge_votes[self.identities[group]] = self.identities[favourite]
 
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #dae1c755
 class _Move(NamedTuple):
@@ -686,37 +689,35 @@ def _split(self: AdaptiveGroups):
 
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #80208c2a
 @patch
-def _strong_pairs(self: AdaptiveGroups, mi):
-    "Pairs with a large and significant MI, the strongest first, and whether each pair is one."
+def _strong_pairs(self: AdaptiveGroups):
+    "Pairs with a large and significant MI: the strongest first, and all of them as a set."
     n_groups = self.groups.n_groups
-    entropy = self.window.entropies().cpu()
-    ratio = mi / torch.minimum(entropy[:, None], entropy).clamp(min=1e-6)
     degrees = (self.window.width - 1) ** 2
-    significant = mi >= self._threshold(degrees, n_groups * (n_groups - 1) // 2)
-    is_strong = (ratio >= self.config.merge_at) & significant & self._is_small_pair()
-    pairs = is_strong.triu(1).nonzero()
-    by_ratio = ratio[pairs[:, 0], pairs[:, 1]].argsort(descending=True, stable=True)
-    return pairs[by_ratio][:256].tolist(), is_strong
-
-# %% ../../nbs/03_sae/02_adaptive_groups.ipynb #01eec8f3
-@patch
-def _is_small_pair(self: AdaptiveGroups):
-    "`(G, G)` bool: pairs of groups that are together no larger than `max_size`."
+    threshold = self._threshold(degrees, n_groups * (n_groups - 1) // 2)
+    pairs, mi = self.window.pairs_above(threshold)
+    first, second = pairs.T
+    entropy = self.window.entropies().cpu()
+    ratio = mi / torch.minimum(entropy[first], entropy[second]).clamp(min=1e-6)
     sizes = self.groups.sizes
-    return sizes[:, None] + sizes <= self.config.max_size
+    is_small = sizes[first] + sizes[second] <= self.config.max_size
+    is_strong = (ratio >= self.config.merge_at) & is_small
+    pairs = pairs[is_strong]
+    by_ratio = ratio[is_strong].argsort(descending=True, stable=True)
+    return pairs[by_ratio][:256].tolist(), set(map(tuple, pairs.tolist()))
 
 # %% ../../nbs/03_sae/02_adaptive_groups.ipynb #bfdb6c5a
 @patch
-def _merge_candidates(self: AdaptiveGroups, mi):
+def _merge_candidates(self: AdaptiveGroups):
     "Pairs of groups worth merging, the strongest first."
-    pairs, is_strong = self._strong_pairs(mi)
-    is_small = self._is_small_pair()
+    pairs, strong = self._strong_pairs()
+    sizes = self.groups.sizes
     number = {identity: group for group, identity in enumerate(self.identities)}
     for voter, favourite in self.merge_votes.items():
         if voter not in number or favourite not in number:
             continue  # split in this check
         a, b = number[voter], number[favourite]
-        if is_small[a, b] and not is_strong[a, b] and [b, a] not in pairs:
+        is_small = sizes[a] + sizes[b] <= self.config.max_size
+        if is_small and tuple(sorted((a, b))) not in strong and [b, a] not in pairs:
             pairs.append([a, b])
     return pairs
 
@@ -724,9 +725,7 @@ def _merge_candidates(self: AdaptiveGroups, mi):
 @patch
 def _confirmed_merges(self: AdaptiveGroups):
     "Pairs of groups to merge: identities, MI and p-value of each."
-    mi = self.window.mi().cpu()
-    pairs = self._merge_candidates(mi)
-    levels = self.window.levels().cpu() if pairs else None
+    pairs = self._merge_candidates()
     room = min(self.config.max_changes, self.groups.n_groups - self.config.min_groups)
     confirmed = []
     used = set()
@@ -736,9 +735,10 @@ def _confirmed_merges(self: AdaptiveGroups):
         identities = self.identities[a], self.identities[b]
         if not self._is_repeated('m', *identities) or used & {a, b}:
             continue
-        p = self.activity.level_test(levels[:, a], levels[:, b], self.orders, self.window.width)
+        levels = self.window.levels([a, b]).cpu().T
+        p = self.activity.level_test(*levels, self.orders, self.window.width)
         if self.config.is_significant(p):
-            confirmed.append((*identities, mi[a, b].item(), p))
+            confirmed.append((*identities, self.window.mi_of(a, b), p))
             used |= {a, b}
     return confirmed
 

@@ -318,7 +318,8 @@ def preact(
     # the gradient of b_dec is computed from one vector instead of the whole batch
     b_dec = self.b_dec.detach()
     centred = (x - b_dec).to(b_dec.dtype)
-    return centred @ self.W_enc + (self.b_enc + (b_dec - self.b_dec) @ self.W_enc)
+    shift = (b_dec - self.b_dec) @ self.W_enc.detach()  # 0, and so is its gradient for W_enc
+    return centred @ self.W_enc + (self.b_enc + shift)
 
 # %% ../../nbs/03_sae/01_sae.ipynb #a6fbd73a
 @patch

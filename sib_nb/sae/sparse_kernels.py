@@ -330,7 +330,7 @@ def group_moments(
     entry,
     column,
     val,  # values of all entries
-    size,  # columns a group
+    group,  # of each column
     C,  # written, zero before: `(columns, columns)`
     mean,  # written, zero before: μ, `(columns,)`
     S,  # written, zero before: `(groups, groups)`
@@ -343,32 +343,32 @@ def group_moments(
     for a in range(len(mean)):
         for b in range(len(mean)):
             C[a, b] -= val.dtype.type(n_tokens) * mean[a] * mean[b]
-            S[a // size, b // size] += C[a, b] ** 2
+            S[group[a], group[b]] += C[a, b] ** 2
     silent = np.zeros(len(S), val.dtype)  # q of a token without entry
     for a in range(len(mean)):
-        silent[a // size] += mean[a] * mean[a]
+        silent[group[a]] += mean[a] * mean[a]
     for i in range(n_tokens):
         q[i] = silent
         for a in range(offsets[i], offsets[i + 1]):
             value = val[entry[a]]
-            q[i, column[a] // size] += value * (value - 2 * mean[column[a]])
+            q[i, group[column[a]]] += value * (value - 2 * mean[column[a]])
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #a909dddc
 @jit
-def _through_products(C, mean, size, grad_S):
+def _through_products(C, mean, group, grad_S):
     "H and Hμ."
     H = np.empty_like(C)
     H_mean = np.zeros(len(mean), C.dtype)
     for a in range(len(mean)):
         for b in range(len(mean)):
-            both_orders = grad_S[a // size, b // size] + grad_S[b // size, a // size]
+            both_orders = grad_S[group[a], group[b]] + grad_S[group[b], group[a]]
             H[a, b] = 2 * C[a, b] * both_orders
             H_mean[a] += H[a, b] * mean[b]
     return H, H_mean
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #ccc77610
 @jit
-def _through_mean(offsets, entry, column, val, size, mean, grad_q):
+def _through_mean(offsets, entry, column, val, group, mean, grad_q):
     "The gradient of μ."
     totals = np.zeros(grad_q.shape[1], grad_q.dtype)
     for i in range(len(grad_q)):
@@ -376,28 +376,28 @@ def _through_mean(offsets, entry, column, val, size, mean, grad_q):
             totals[g] += grad_q[i, g]
     grad = np.empty_like(mean)
     for a in range(len(mean)):
-        grad[a] = 2 * mean[a] * totals[a // size]
+        grad[a] = 2 * mean[a] * totals[group[a]]
     for i in range(len(grad_q)):
         for a in range(offsets[i], offsets[i + 1]):
-            grad[column[a]] -= 2 * grad_q[i, column[a] // size] * val[entry[a]]
+            grad[column[a]] -= 2 * grad_q[i, group[column[a]]] * val[entry[a]]
     return grad
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #253dde4d
 @jit
 def group_moments_gradient(
-    offsets, entry, column, val, size, C, mean, grad_S, grad_q, out  # `out` is zero before
+    offsets, entry, column, val, group, C, mean, grad_S, grad_q, out  # `out` is zero before
 ):
     "The gradient of the entries, from what `group_moments` took and wrote."
     n_tokens = len(grad_q)
-    H, H_mean = _through_products(C, mean, size, grad_S)
-    grad_mean = _through_mean(offsets, entry, column, val, size, mean, grad_q)
+    H, H_mean = _through_products(C, mean, group, grad_S)
+    grad_mean = _through_mean(offsets, entry, column, val, group, mean, grad_q)
     for i in range(n_tokens):
         for a in range(offsets[i], offsets[i + 1]):
             j = column[a]
             row_sum = val.dtype.type(0)
             for b in range(offsets[i], offsets[i + 1]):
                 row_sum += H[j, column[b]] * val[entry[b]]
-            from_q = 2 * grad_q[i, j // size] * (val[entry[a]] - mean[j])
+            from_q = 2 * grad_q[i, group[j]] * (val[entry[a]] - mean[j])
             out[entry[a]] = row_sum - H_mean[j] + from_q + grad_mean[j] / n_tokens
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #653d18d0

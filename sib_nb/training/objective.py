@@ -104,12 +104,12 @@ def _cached_columns(assignment, version):  # computed again when the assignment 
 def _group_moments(z, cols, real):  # (g, g) squared norms of Gram blocks, (n, g) squared lengths
     if hasattr(z, 'moments'):
         return z.moments(cols, real)
-    g, size = cols.shape
-    columns = z.index_select(1, cols.flatten())
-    columns = columns.to(torch.promote_types(z.dtype, torch.float32)) * real.flatten()
-    columns = columns - columns.mean(0)  # padding stays zero and adds nothing
-    squares = (columns.T @ columns).square().view(g, size, g, size).sum((1, 3))
-    return squares, columns.square().view(len(z), g, size).sum(-1)
+    columns = z.index_select(1, cols[real])
+    columns = columns.to(torch.promote_types(z.dtype, torch.float32))
+    columns = columns - columns.mean(0)
+    member = F.one_hot(real.nonzero()[:, 0], len(cols)).to(columns.dtype)
+    squares = member.T @ (columns.T @ columns).square() @ member
+    return squares, columns.square() @ member
 
 # %% ../../nbs/04_training/01_objective.ipynb #cd23a3fd
 def _normalised_hsic(squares, q):  # (g, g)
@@ -180,6 +180,12 @@ def _top_latents(pre, k):  # ReLU of the k largest entries of each row, 0 elsewh
     latents = torch.zeros(pre.shape, dtype=values.dtype, device=pre.device)
     return latents.scatter(1, columns, values.relu())
 
+
+def _by_largest(pre, W_dec, which, k):  # reconstruction by the k largest of some latents
+    if hasattr(pre, 'reconstruction'):  # of the sparse step
+        return pre.reconstruction(which, k)
+    return _top_latents(pre.index_select(1, which), k) @ W_dec[which]
+
 # %% ../../nbs/04_training/01_objective.ipynb #942f340d
 def auxk(
     x: Tensor,  # activations, `(n, d_in)`
@@ -195,8 +201,7 @@ def auxk(
         return x.new_zeros(())
     residual = (x - x_hat).detach()
     k = min(k_aux or max(x.shape[-1] // 2, 1), len(which))
-    latents = _top_latents(pre.index_select(1, which), k)
-    error = (residual - latents @ W_dec[which]).square().sum()
+    error = (residual - _by_largest(pre, W_dec, which, k)).square().sum()
     return error / residual.square().sum().clamp(min=1e-30)
 
 # %% ../../nbs/04_training/01_objective.ipynb #e704c71b
