@@ -23,13 +23,9 @@ from fastcore.basics import patch
 
 from ..core import SIBError, load_json, save_json, versions
 from ..language_model.data import load_entities
-from ..language_model.domains import Domains, find_domains
+from ..language_model.domains import SIDES, Domains, find_domains
 from ..language_model.embedded_models import embedded_models, reference_name
-from sib_nb.language_model.formats import (
-    QUESTION_FORMATS,
-    Condition,
-    completion_logprobs,
-)
+from ..language_model.formats import QUESTION_FORMATS, Condition
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import Evaluated, evaluated
 from sib_nb.unlearning.attacks import (
@@ -69,7 +65,10 @@ from sib_nb.unlearning.inside import (
 from sib_nb.unlearning.score import (
     AnswerGrid,
     answer_grids,
+    condition_inputs,
     mean_over_formats,
+    option_scores,
+    prompt_scores,
     removed_interval,
     retained_interval,
     score_questions,
@@ -146,14 +145,17 @@ def order_scores(
     questions,  # `ScoreQuestions`
 ) -> dict:  # side → log-probabilities of the options, `(orders, questions, 4)`
     "The options in every cyclic order, scores in the order of the question."
-    asked = replace(questions, conditions=[Condition('chat', 'exchanged')])
-    found = dict(forget=[], retain=[])
+    asked = Condition('chat', 'exchanged')
+    prompts = []
     for by in range(N_ORDERS):
-        sides = {side: [_rotated(row, by) for row in getattr(asked, side)] for side in found}
-        grids = answer_grids(model, replace(asked, **sides))
-        for side, grid in grids.items():
-            found[side].append(grid.logprobs[0].roll(by, -1))
-    return {side: torch.stack(scores) for side, scores in found.items()}
+        rows = {side: [_rotated(row, by) for row in getattr(questions, side)] for side in SIDES}
+        rotated = replace(questions, **rows)
+        for side in SIDES:
+            prompts += condition_inputs(rotated, side, asked)
+    n_forget = len(questions.forget)
+    by_order = prompt_scores(model, prompts).view(N_ORDERS, -1, 4).log_softmax(-1)
+    turned = torch.stack([scores.roll(by, -1) for by, scores in enumerate(by_order)])
+    return dict(forget=turned[:, :n_forget], retain=turned[:, n_forget:])
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #27151a0d
 _WHY = 'Why is {} a kind of {}?'
@@ -189,7 +191,7 @@ def why_scores(
             entity = questions.entities[row['subject'], row['entity']]
             others = by_domain[entity['domain']]
             pairs += _why_pairs(row, entity, others, questions.chat, questions.seed)
-        scores = completion_logprobs(model, pairs).view(-1, 2, 4)
+        scores = option_scores(model, pairs).view(-1, 2, 4)
         found[side] = scores[:, 0] - scores[:, 1]
     return found
 
