@@ -285,6 +285,8 @@ UNSEARCHED = {  # settings of baselines without a search, those of their functio
     'RMU': dict(layer=2),
     'gradient difference': {},
     'NPO': {},
+    'SAEBench clamp': dict(layer=2),
+    'DSG': dict(layer=2),
     'CRISP': dict(layer=2),
     'gradient routing': dict(layer=2),
 }

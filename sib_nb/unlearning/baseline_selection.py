@@ -35,8 +35,10 @@ from sib_nb.unlearning.baselines import (
 from sib_nb.unlearning.sae_baselines import (
     RoutingConfig,
     SuppressionConfig,
+    clamp_edit,
     domain_tokens,
     gradient_routing,
+    guardrail_edit,
     suppress_latents,
     train_routed_sae,
 )
@@ -76,6 +78,13 @@ GRIDS = {  # settings that are swept, by baseline
     'NPO': product(
         beta=(0.1, 0.5), lr=(5e-4, 1e-3, 2e-3), alpha=(1.0, 5.0, 20.0, 50.0), steps=(120, 240)
     ),
+    'SAEBench clamp': product(
+        layer=(1, 2, 3), threshold=(0.001, 0.01), n_latents=(10, 20),
+        multiplier=(25.0, 50.0, 100.0, 200.0),
+    ),
+    'DSG': product(
+        layer=(1, 2, 3), n_latents=(10, 20, 40), percentile=(90.0, 95.0, 99.0), strength=(2.0, 8.0)
+    ),
     'CRISP': product(
         layer=(1, 2, 3), n_latents=(10, 40), lr=(3e-3, 1e-2), alpha=(1.0, 5.0, 20.0, 80.0)
     ),
@@ -97,7 +106,7 @@ def _mean_maker(model, data, seed):
     return make
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #6538c877
-def _routing_maker(model, data, seed, progress):
+def _routing_maker(model, data, seed):
     "Routed gradients as a function of its setting; each layer's tokens are read once."
     tokens = {}
 
@@ -109,18 +118,34 @@ def _routing_maker(model, data, seed, progress):
     return make
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #e6d94d28
-PLAIN_SAE = RoutingConfig(n_routed=0, steps=1000)  # the SAE of CRISP: no routing
+PLAIN_SAE = RoutingConfig(n_routed=0, steps=1000)  # the SAE of the methods that route nothing
 
 
-def _suppression_maker(model, data, seed, progress):
-    "CRISP as a function of its setting; the SAE of each layer is trained once."
-    trained = {}
+class _PlainSAEs:
+    "The plain SAE of each layer with its tokens, trained when it is needed first."
+
+    def __init__(self, model, data, seed):
+        self.source = model, data
+        self.seed = seed
+        self.trained = {}
+
+    def __getitem__(self, layer):
+        if layer not in self.trained:
+            tokens = domain_tokens(*self.source, layer, seed=self.seed)
+            self.trained[layer] = train_routed_sae(tokens, PLAIN_SAE, self.seed), tokens
+        return self.trained[layer]
+
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #90e514e1
+def _sae_maker(name, model, data, seed, progress):
+    "A method with a plain SAE as a function of its setting."
+    saes = _PlainSAEs(model, data, seed)
 
     def make(layer, **setting):
-        if layer not in trained:
-            tokens = domain_tokens(model, data, layer, seed=seed)
-            trained[layer] = train_routed_sae(tokens, PLAIN_SAE, seed), tokens
-        sae, tokens = trained[layer]
+        sae, tokens = saes[layer]
+        if name == 'SAEBench clamp':
+            return clamp_edit(sae, tokens, **setting)
+        if name == 'DSG':
+            return guardrail_edit(model, sae, tokens, data.retain, **setting)
         config = SuppressionConfig(**setting)
         return suppress_latents(model, [sae], [tokens], data, config, seed, progress)
 
@@ -139,9 +164,10 @@ def baseline_maker(
     check_count(seed, 'seed')
     if name == 'difference in means':
         return _mean_maker(model, data, seed)
-    with_sae = {'CRISP': _suppression_maker, 'gradient routing': _routing_maker}
-    if name in with_sae:
-        return with_sae[name](model, data, seed, progress)
+    if name == 'gradient routing':
+        return _routing_maker(model, data, seed)
+    if name in ('SAEBench clamp', 'DSG', 'CRISP'):
+        return _sae_maker(name, model, data, seed, progress)
     method = {'RMU': rmu, 'gradient difference': gradient_difference, 'NPO': npo}[name]
 
     def make(**setting):
