@@ -392,8 +392,8 @@ def audit_one(
 ):
     "Audit the edit that the options name."
     from sib_nb.core import atomic_write, printable
-    from sib_nb.unlearning.audit import audit, save_audit
     from sib_nb.unlearning import audit_report as report
+    from sib_nb.unlearning.audit import audit, save_audit
 
     edit, control = report.named_edit(task, options['edit'], options['layer'], options['latents'])
     name = options['name'] or Path(options['edit']).name

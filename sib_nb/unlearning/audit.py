@@ -55,6 +55,7 @@ from sib_nb.unlearning.costs import (
     text_costs,
 )
 from sib_nb.unlearning.inside import (
+    CONTENTS,
     PROBES,
     content_data,
     content_probes,
@@ -94,6 +95,7 @@ class AuditConfig:
     parts: tuple = AUDIT_PARTS
     n_inside: int = 20  # questions of each side for the lens and the patching
     probes: tuple = PROBES
+    contents: tuple = tuple(CONTENTS)  # that are probed for
     n_attacked: int = 24  # questions of each side under attacks
     n_documents: int = 100  # for the loss of text
     n_draws: int = 500  # of the bootstrap
@@ -122,6 +124,7 @@ QUICK_AUDIT = AuditConfig(
     asked=_FEW,
     n_inside=4,
     probes=('linear',),
+    contents=('kind',),
     n_attacked=6,
     n_documents=8,
     n_draws=50,
@@ -404,23 +407,37 @@ def _kind_rows(questions, n):
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #c567c2f4
 @patch
+def probed(self: AuditTask, edited):
+    "A row a content, block and probe."
+    config = self.config
+    models = self.original, edited, self.reference
+    tables = []
+    for content in config.contents:
+        source = self.model, self.domains.forget[0], config.split_seed
+
+        def make_data():
+            return content_data(*source, content=content)
+
+        data = self.kept(f'content {content}', make_data)
+        cache = self.kept(f'streams {content}', dict)
+        table = content_probes(*models, data, config.probes, config.seed, cache)
+        tables.append(table.assign(content=content))
+    return pd.concat(tables, ignore_index=True)
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #e33ae9e1
+@patch
 def inside(self: AuditTask, edited):
     "Probes, lens and depth of an edited model; empty without known entities."
-    config = self.config
     if self.asked.entities is None:
         return {}
-    domain = self.domains.forget[0]
-    data = self.kept('content', lambda: content_data(self.model, domain, config.split_seed))
-    models = self.original, edited, self.reference
-    cache = self.kept('content of streams', dict)
-    table = content_probes(*models, data, config.probes, config.seed, cache)
-    rows = _kind_rows(self.asked, config.n_inside)
+    rows = _kind_rows(self.asked, self.config.n_inside)
     lens = dict(edited=logit_lens(edited, rows, self.asked.entities).tolist())
     for name, one in dict(original=self.original, reference=self.reference).items():
         if one is not None:
             found = self.kept(f'lens {name}', lambda: logit_lens(one, rows, self.asked.entities))
             lens[name] = found.tolist()
-    return dict(probes=table.to_dict('records'), lens=lens, **self.depth(edited))
+    probes = self.probed(edited).to_dict('records')
+    return dict(probes=probes, lens=lens, **self.depth(edited))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #546c1dcc
 @patch

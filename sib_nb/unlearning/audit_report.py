@@ -20,7 +20,7 @@ from ..core import SIBError, atomic_write, data_dir, load_json
 from ..integrity import content_key
 from ..language_model.formats import Condition
 from ..language_model.model import load_model
-from ..language_model.multiple_choice import Hooked, evaluated
+from ..language_model.multiple_choice import N_SPLITS, Hooked, evaluated
 from ..sae.sae import SAE
 from sib_nb.unlearning.audit import (
     Audit,
@@ -207,16 +207,20 @@ def _attack_lines(found):
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #11fab168
 def _inside_lines(found):
-    "The most that a probe reads, and the depth."
+    "The most that a probe reads of each content, and the depth."
     if not found.inside:
         return 'Not looked into.'
     probes = pd.DataFrame(found.inside['probes'])
+    if 'content' not in probes:  # audits of earlier versions
+        probes['content'] = 'kind'
     after = probes[probes.stream == 'after block'].astype(dict(edited=float))
-    best = after.loc[after.edited.idxmax()]
-    words = f'{_number(best.edited)} bits after block {int(best.layer)} ({best.probe} probe)'
-    others = f'original {_number(best.original)}, reference {_number(best.reference)}'
-    depth = _number(found.inside.get('depth'))
-    return f'Most content about the kind of an entity: {words}; {others}. Depth: {depth}.'
+    lines = []
+    for content, rows in after.groupby('content', sort=False):
+        best = rows.loc[rows.edited.idxmax()]
+        words = f'{_number(best.edited)} bits after block {int(best.layer)} ({best.probe} probe)'
+        others = f'original {_number(best.original)}, reference {_number(best.reference)}'
+        lines.append(f'Most content about the {content} of an entity: {words}; {others}.')
+    return ' '.join([*lines, f'Depth: {_number(found.inside.get("depth"))}.'])
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #e8fc9f71
 def _cost_lines(found):
@@ -303,6 +307,7 @@ def baseline_edit(
     wanted = dict(model=task.model.name, domain=task.domains.name, name=name, seed=config.seed)
     for record in load_json(file)['records'] if file.exists() else []:
         is_same = all(record[column] == value for column, value in wanted.items())
+        is_same = is_same and config.split_seed == config.seed % N_SPLITS
         if is_same and record['done'] and record['chosen'] is not None:
             edit = chosen_baseline([record], name, task.model, task.domains, config.seed)
             return edit, dict(record['chosen'], searched=len(record['rows']))
