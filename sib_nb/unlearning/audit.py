@@ -654,18 +654,21 @@ def _entropy_shares(task, grids):
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #b832535a
 class _Timer:
-    "Seconds of each part, printed as they pass."
+    "Seconds of each part, of the clock and of the processor, printed as they pass."
 
     def __init__(self, progress):
         self.progress = progress
         self.seconds = {}
+        self.processor = {}
 
     def __call__(self, part, make):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         value = make()
-        self.seconds[part] = round(time.perf_counter() - start, 2)
+        self.seconds[part] = round(time.perf_counter() - start[0], 2)
+        self.processor[part] = round(time.process_time() - start[1], 2)
         if self.progress:
-            print(f'{part}: {self.seconds[part]:.1f} s', flush=True)
+            of_processor = f'{self.processor[part]:.1f} s of the processor'
+            print(f'{part}: {self.seconds[part]:.1f} s, {of_processor}', flush=True)
         return value
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #486f6ad4
@@ -706,11 +709,11 @@ def audit(
     worse = summary['worse'], summary['worse_lower']
     loss = found['costs'].get('loss_added', math.nan)
     numbers = verdict_numbers(table, _entropy_shares(task, grids), worse, loss)
-    about = _about(task, edited, control, timed.seconds)
+    about = _about(task, edited, control, timed)
     return Audit(name, judge(numbers), numbers, table, summary, **found, about=about, grids=grids)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1d4496e7
-def _about(task, edited, control, seconds):
+def _about(task, edited, control, timed):
     "Where an audit comes from."
     return dict(
         model=task.model.name,
@@ -719,7 +722,9 @@ def _about(task, edited, control, seconds):
         control=bool(control),
         layer=edited.layer,
         config=asdict(task.config),
-        seconds=seconds,
+        seconds=timed.seconds,
+        processor_seconds=timed.processor,
+        threads=torch.get_num_threads(),
         versions=versions(),
         device=str(task.model.device),
         dtype=str(task.model.dtype).removeprefix('torch.'),

@@ -269,7 +269,7 @@ def salient_latents(
     sae: SAE,
     tokens: DomainTokens,
     n: int = 20,  # latents, at most
-    ratio: float = 2.0,  # of mean activations, forget to retain
+    ratio: float = 1.2,  # of mean activations, forget to retain
 ) -> list:  # indices, the largest difference of frequencies first
     "Latents that tell forget from retain tokens. Errors: `SIBError` if there are none."
     check_count(n, 'n', 1)
