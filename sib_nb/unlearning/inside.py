@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -116,7 +117,8 @@ def definition_labels(
     words = []
     for entity in entities:
         found = re.findall('[a-z]+', entity['definition'].lower())
-        words.append(sorted({word for word in found if len(word) >= shortest}))
+        kept = {word for word in found if len(word) >= shortest}
+        words.append(sorted(kept - ENGLISH_STOP_WORDS))
     counts = Counter(word for found in words for word in found)
     labels = []
     for found in words:
