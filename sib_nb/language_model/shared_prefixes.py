@@ -165,8 +165,11 @@ SAME = 1e-4
 
 def _hooks(module):
     "Hooks of a module that `transformers` has not set."
-    hooks = module._forward_hooks.values()
-    return [hook for hook in hooks if not getattr(hook, '__module__', '').startswith('transformers')]
+    found = []
+    for hook in module._forward_hooks.values():
+        if not getattr(hook, '__module__', '').startswith('transformers'):
+            found.append(hook)
+    return found
 
 # %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #f80b3609
 def _note_batch(model, batch):

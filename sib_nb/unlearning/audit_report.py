@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['AUDIT_COLUMNS', 'MOST_METHODS', 'CONTROL_NAMES', 'UNSEARCHED', 'STUDIED_EDITS', 'audit_rows', 'load_audit_rows',
            'add_audit_rows', 'format_shares', 'plot_audits', 'audit_card', 'shipped_groups', 'strong_noise',
-           'baseline_edit', 'named_edit', 'audit_file', 'config_as_stored', 'stored_audit', 'audit_study']
+           'searched_setting', 'baseline_edit', 'named_edit', 'audit_file', 'config_as_stored', 'stored_audit',
+           'audit_study']
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #2643fde0
 import json
@@ -296,24 +297,38 @@ UNSEARCHED = {  # settings of baselines without a search, those of their functio
 }
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #d1ac3e24
-def baseline_edit(
+def searched_setting(
     task: AuditTask,
     name: str,  # a key of `GRIDS`
     file=None,  # of the searches, default `data/results/baseline_scores.json`
+) -> dict | None:  # the record of a search that chose a setting, on the split of the task
+    "The search of a baseline with the task's seed, if it is done."
+    config = task.config
+    file = Path(file or data_dir() / 'results' / 'baseline_scores.json')
+    if not file.exists() or config.split_seed != config.seed % N_SPLITS:
+        return None
+    wanted = dict(model=task.model.name, domain=task.domains.name, name=name, seed=config.seed)
+    for record in load_json(file)['records']:
+        is_same = all(record[column] == value for column, value in wanted.items())
+        if is_same and record['done'] and record['chosen'] is not None:
+            return record
+    return None
+
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #4b94ff0e
+def baseline_edit(
+    task: AuditTask,
+    name: str,  # a key of `GRIDS`
+    file=None,  # see `searched_setting`
 ) -> tuple:  # the edit, its setting
     "A baseline with the setting that its search chose, otherwise with that of `UNSEARCHED`."
     config = task.config
-    file = Path(file or data_dir() / 'results' / 'baseline_scores.json')
-    wanted = dict(model=task.model.name, domain=task.domains.name, name=name, seed=config.seed)
-    for record in load_json(file)['records'] if file.exists() else []:
-        is_same = all(record[column] == value for column, value in wanted.items())
-        is_same = is_same and config.split_seed == config.seed % N_SPLITS
-        if is_same and record['done'] and record['chosen'] is not None:
-            edit = chosen_baseline([record], name, task.model, task.domains, config.seed)
-            return edit, dict(record['chosen'], searched=len(record['rows']))
+    record = searched_setting(task, name, file)
+    if record is not None:
+        edit = chosen_baseline([record], name, task.model, task.domains, config.seed)
+        return edit, record['chosen']
     data = finetuning_data(task.model, task.domains, config.split_seed, seed=config.seed)
-    setting = UNSEARCHED[name]
-    return baseline_maker(name, task.model, data, config.seed)(**setting), dict(setting, searched=0)
+    make = baseline_maker(name, task.model, data, config.seed)
+    return make(**UNSEARCHED[name]), UNSEARCHED[name]
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #ae0e3649
 def _latents_of(text):
@@ -326,6 +341,25 @@ def _latents_of(text):
         latents += range(int(first), int(last or first) + 1)
     return latents
 
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #6685b7ef
+def _stored_edit(task, name, latents):
+    "An edit that is a model, a group or an SAE in a folder, or none."
+    if name == 'none':
+        return None
+    if name == 'reference':
+        if task.reference is None:
+            raise SIBError(f'there is no model without {task.domains.name}; it guesses')
+        return task.reference.model
+    if name == 'knowledge_groups':
+        return shipped_groups(task.model.name, task.domains.name)
+    if not latents:
+        return load_model(name)
+    sae = SAE.load(name)
+    chosen = check_indices(_latents_of(latents), 'latents', len(sae.W_dec)).tolist()
+    intervention = Intervention('zero', chosen)
+    check_intervention(intervention, sae)
+    return Intervened(sae, intervention)
+
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #de50c604
 def named_edit(
     task: AuditTask,
@@ -335,29 +369,15 @@ def named_edit(
     config: ControlConfig | None = None,  # of a control
 ) -> tuple:  # the edit for `audit`, whether it is a control
     "An edit by its name. Errors: `SIBError`."
-    if name == 'none':
-        return None, False
-    if name == 'reference':
-        if task.reference is None:
-            raise SIBError(f'there is no model without {task.domains.name}; it guesses')
-        return task.reference.model, False
     if name in CONTROL_NAMES:
         seeds = dict(seed=task.config.seed, split_seed=task.config.split_seed)
         options = dict(seeds, config=config or ControlConfig())
         return control_edits(task.model, task.domains, layer, **options)[name], True
-    if name == 'knowledge_groups':
-        return shipped_groups(task.model.name, task.domains.name), False
     if name == 'noise':
         return Hooked(task.model, layer, strong_noise, exact=True), True
     if name in GRIDS:
         return baseline_edit(task, name)[0], False
-    if latents:
-        sae = SAE.load(name)
-        chosen = check_indices(_latents_of(latents), 'latents', len(sae.W_dec)).tolist()
-        intervention = Intervention('zero', chosen)
-        check_intervention(intervention, sae)
-        return Intervened(sae, intervention), False
-    return load_model(name), False
+    return _stored_edit(task, name, latents), False
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #9fd33d7a
 def audit_file(
@@ -389,10 +409,8 @@ def _edit_key(task, edit_name):
         names = f'{task.model.name}-{task.domains.name}-L*'
         parts['files'] = sorted((data_dir() / 'groups').glob(names))
     if edit_name in GRIDS:
-        parts['setting'] = UNSEARCHED[edit_name]
-        file = data_dir() / 'results' / 'baseline_scores.json'
-        records = load_json(file)['records'] if file.exists() else []
-        parts['chosen'] = [r['chosen'] for r in records if r['name'] == edit_name]
+        record = searched_setting(task, edit_name)
+        parts['setting'] = record['chosen'] if record else UNSEARCHED[edit_name]
     return content_key(**parts)
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #2c1244d4
