@@ -326,7 +326,8 @@ def baseline_edit(
     if record is not None:
         edit = chosen_baseline([record], name, task.model, task.domains, config.seed)
         return edit, record['chosen']
-    data = finetuning_data(task.model, task.domains, config.split_seed, seed=config.seed)
+    source = task.model, task.domains, config.split_seed
+    data = task.kept('baselines', lambda: finetuning_data(*source, seed=config.seed))
     make = baseline_maker(name, task.model, data, config.seed)
     return make(**UNSEARCHED[name]), UNSEARCHED[name]
 
