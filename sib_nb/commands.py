@@ -6,7 +6,7 @@
 __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failures_in_one_line', 'importing', 'run_options',
            'list_runs', 'group_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
            'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options', 'sib_figures', 'audit_options',
-           'audit_config', 'execute_audit', 'sib_audit']
+           'audit_config', 'audit_one', 'execute_search', 'execute_audit', 'sib_audit']
 
 # %% ../nbs/09_commands.ipynb #766b9167
 import contextlib
@@ -357,7 +357,8 @@ def sib_figures(
 
 # %% ../nbs/09_commands.ipynb #fcf9df15
 def audit_options(
-    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, the name or folder of another model, or with --latents an SAE: its folder, or one of the package
+    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, knowledge_groups, noise, a baseline such as RMU, the name or folder of another model, with --latents an SAE: its folder, or one of the package; study: all of the study
+    search: str = '',  # instead of an audit, search settings of these baselines, separated by commas, or all; goes on where it was stopped
     latents: str = '',  # of the SAE, set to zero: numbers and ranges, as 0-31,40
     model: str = 'gemma2',  # the original: an embedded model, or a name on the hub or folder
     forget: str = None,  # what is forgotten: a domain, or a folder of your own (default: biology)
@@ -389,38 +390,71 @@ def audit_config(
         return replace(QUICK_AUDIT, **given)
     return AuditConfig(n=options['n'], **given)
 
+# %% ../nbs/09_commands.ipynb #ea0d681c
+def audit_one(
+    task,  # `AuditTask`
+    options: dict,  # of `audit_options`
+):
+    "Audit the edit that the options name."
+    from sib_nb.core import atomic_write, printable
+    from sib_nb.unlearning import audit_report as report
+    from sib_nb.unlearning.audit import audit, save_audit
+
+    edit, control = report.named_edit(task, options['edit'], options['layer'], options['latents'])
+    name = options['name'] or Path(options['edit']).name
+    show = not options['quiet']
+    found = audit(task, edit, name=name, control=control, progress=show)
+    file = save_audit(found, report.audit_file(name, task, options['out']))
+    card = file.with_suffix('.md')
+    with atomic_write(card) as temporary:
+        temporary.write_text(report.audit_card(found), encoding='utf-8')
+    if options['csv']:
+        report.add_audit_rows(report.audit_rows(found), file.with_name('audit.csv'))
+    print(f'{name}: {found.verdict}')
+    if show:
+        print(f'written: {printable(file)}, {printable(card)}')
+
+# %% ../nbs/09_commands.ipynb #b578f91b
+def execute_search(
+    model,  # from `load_model`
+    options: dict,  # of `audit_options`
+):
+    "Search settings of baselines on validation entities; n questions a side, one seed."
+    from sib_nb.core import data_dir, printable
+    from sib_nb.unlearning.baseline_selection import GRIDS, SelectionConfig, sweep_all
+
+    names = [name.strip() for name in options['search'].split(',')]
+    names = list(GRIDS) if names == ['all'] else names
+    grids = {name: GRIDS.get(name, ()) for name in names}
+    if options['quick']:
+        grids = {name: grid[:1] for name, grid in grids.items()}
+    config = SelectionConfig(grids, (options['seed'],), n_questions=options['n'])
+    file = Path(options['out'] or data_dir() / 'results') / 'baseline_scores.json'
+    found = sweep_all(model, options['forget'], file, config, not options['quiet'])
+    for record in found:
+        print(f'{record["name"]}: {len(record["rows"])} settings, chosen {record["chosen"]}')
+    print(f'written: {printable(file)}')
+
 # %% ../nbs/09_commands.ipynb #c05fb3a1
 def execute_audit(
     options: dict,  # of `audit_options`
 ):
-    "Make an audit and write it, with its card."
-    from sib_nb.core import atomic_write, printable
+    "Make an audit and write it, with its card; or all audits of the study, or a search."
     from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
-    from sib_nb.unlearning.audit import audit, audit_task, save_audit
-    from sib_nb.unlearning.audit_report import (
-        add_audit_rows,
-        audit_card,
-        audit_file,
-        audit_rows,
-        named_edit,
-    )
+    from sib_nb.unlearning.audit import audit_task
+    from sib_nb.unlearning.audit_report import audit_study
 
-    forget = options['forget'] or DEFAULT_FORGET
-    task = audit_task(load_model(options['model']), forget, audit_config(options))
-    edit, control = named_edit(task, options['edit'], options['layer'], options['latents'])
-    name = options['name'] or Path(options['edit']).name
-    show = not options['quiet']
-    found = audit(task, edit, name=name, control=control, progress=show)
-    file = save_audit(found, audit_file(name, task, options['out']))
-    card = file.with_suffix('.md')
-    with atomic_write(card) as temporary:
-        temporary.write_text(audit_card(found), encoding='utf-8')
-    if options['csv']:
-        add_audit_rows(audit_rows(found), file.with_name('audit.csv'))
-    print(f'{name}: {found.verdict}')
-    if show:
-        print(f'written: {printable(file)}, {printable(card)}')
+    options = dict(options, forget=options['forget'] or DEFAULT_FORGET)
+    model = load_model(options['model'])
+    if options['search']:
+        return execute_search(model, options)
+    task = audit_task(model, options['forget'], audit_config(options))
+    if options['edit'] != 'study':
+        return audit_one(task, options)
+    made = audit_study(task, folder=options['out'], progress=not options['quiet'])
+    for name, found in made.items():
+        print(f'{name}: {found.verdict}')
 
 # %% ../nbs/09_commands.ipynb #c691c4ef
 def sib_audit(

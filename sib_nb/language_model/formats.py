@@ -6,8 +6,8 @@
 __all__ = ['HEADING', 'NEUTRAL_WORDS', 'UNTRAINED_WORDS', 'HEADINGS', 'LAYOUTS', 'TRAINED_LAYOUTS', 'QUESTION_FORMATS',
            'SENTENCES', 'UNTRAINED_SENTENCES', 'OPEN_QUESTIONS', 'STATEMENTS', 'ASKED_WORDINGS', 'heading_word',
            'Layout', 'Format', 'PromptStyle', 'model_style', 'letter_prompt', 'completions', 'statements',
-           'completion_logprobs', 'truth_scores', 'OptionScores', 'prompts_for', 'untrained_wording', 'Condition',
-           'check_condition', 'conditions', 'ask']
+           'option_texts', 'completion_logprobs', 'truth_scores', 'OptionScores', 'prompts_for', 'untrained_wording',
+           'Condition', 'check_condition', 'conditions', 'ask']
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #f0d6c45a
 import random
@@ -30,7 +30,7 @@ from sib_nb.language_model.data import (
 )
 from sib_nb.language_model.model import (
     answer_logprobs,
-    encode,
+    encode_texts,
     length_batches,
     pad,
     start_token,
@@ -229,14 +229,19 @@ def statements(
     return pairs
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #d60d58ee
-def _encoded(tokenizer, start, options):
-    "Token ids of the four texts, and how many tokens belong to the option."
-    before = encode(tokenizer, start)
-    ids = []
-    for option in options:
-        added = tokenizer(option, add_special_tokens=False).input_ids
-        ids.append((before + added, len(added)))
-    return ids
+def option_texts(
+    tokenizer,  # the model's
+    pairs,  # (start, options) each
+) -> list:  # `(token ids, how many of them belong to the option)`, pair by pair
+    "Every option behind its start."
+    starts = encode_texts(tokenizer, [start for start, _ in pairs])
+    options = list(dict.fromkeys(option for _, given in pairs for option in given))
+    found = tokenizer(options, add_special_tokens=False).input_ids if options else []
+    added = dict(zip(options, found))
+    texts = []
+    for before, (_, given) in zip(starts, pairs):
+        texts += [(before + added[option], len(added[option])) for option in given]
+    return texts
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #cc5103f4
 @torch.no_grad()
@@ -246,9 +251,7 @@ def completion_logprobs(
     max_tokens: int = 8192,  # padded tokens a batch
 ) -> torch.Tensor:  # (pairs, options), nats
     "Log-probability of each option behind its start, the sum over its tokens."
-    texts = []
-    for start, options in pairs:
-        texts += _encoded(model.tokenizer, start, options)
+    texts = option_texts(model.tokenizer, pairs)
     scores = torch.zeros(len(texts))
     for batch in length_batches([ids for ids, _ in texts], max_tokens):
         ids, mask = pad([texts[i][0] for i in batch], model.tokenizer, model.device)

@@ -23,13 +23,9 @@ from fastcore.basics import patch
 
 from ..core import SIBError, load_json, save_json, versions
 from ..language_model.data import load_entities
-from ..language_model.domains import Domains, find_domains
+from ..language_model.domains import SIDES, Domains, find_domains
 from ..language_model.embedded_models import embedded_models, reference_name
-from sib_nb.language_model.formats import (
-    QUESTION_FORMATS,
-    Condition,
-    completion_logprobs,
-)
+from ..language_model.formats import QUESTION_FORMATS, Condition
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import Evaluated, evaluated
 from sib_nb.unlearning.attacks import (
@@ -59,6 +55,7 @@ from sib_nb.unlearning.costs import (
     text_costs,
 )
 from sib_nb.unlearning.inside import (
+    CONTENTS,
     PROBES,
     content_data,
     content_probes,
@@ -69,7 +66,10 @@ from sib_nb.unlearning.inside import (
 from sib_nb.unlearning.score import (
     AnswerGrid,
     answer_grids,
+    condition_inputs,
     mean_over_formats,
+    option_scores,
+    prompt_scores,
     removed_interval,
     retained_interval,
     score_questions,
@@ -95,6 +95,7 @@ class AuditConfig:
     parts: tuple = AUDIT_PARTS
     n_inside: int = 20  # questions of each side for the lens and the patching
     probes: tuple = PROBES
+    contents: tuple = tuple(CONTENTS)  # that are probed for
     n_attacked: int = 24  # questions of each side under attacks
     n_documents: int = 100  # for the loss of text
     n_draws: int = 500  # of the bootstrap
@@ -123,6 +124,7 @@ QUICK_AUDIT = AuditConfig(
     asked=_FEW,
     n_inside=4,
     probes=('linear',),
+    contents=('kind',),
     n_attacked=6,
     n_documents=8,
     n_draws=50,
@@ -146,14 +148,17 @@ def order_scores(
     questions,  # `ScoreQuestions`
 ) -> dict:  # side → log-probabilities of the options, `(orders, questions, 4)`
     "The options in every cyclic order, scores in the order of the question."
-    asked = replace(questions, conditions=[Condition('chat', 'exchanged')])
-    found = dict(forget=[], retain=[])
+    asked = Condition('chat', 'exchanged')
+    prompts = []
     for by in range(N_ORDERS):
-        sides = {side: [_rotated(row, by) for row in getattr(asked, side)] for side in found}
-        grids = answer_grids(model, replace(asked, **sides))
-        for side, grid in grids.items():
-            found[side].append(grid.logprobs[0].roll(by, -1))
-    return {side: torch.stack(scores) for side, scores in found.items()}
+        rows = {side: [_rotated(row, by) for row in getattr(questions, side)] for side in SIDES}
+        rotated = replace(questions, **rows)
+        for side in SIDES:
+            prompts += condition_inputs(rotated, side, asked)
+    n_forget = len(questions.forget)
+    by_order = prompt_scores(model, prompts).view(N_ORDERS, -1, 4).log_softmax(-1)
+    turned = torch.stack([scores.roll(by, -1) for by, scores in enumerate(by_order)])
+    return dict(forget=turned[:, :n_forget], retain=turned[:, n_forget:])
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #27151a0d
 _WHY = 'Why is {} a kind of {}?'
@@ -189,7 +194,7 @@ def why_scores(
             entity = questions.entities[row['subject'], row['entity']]
             others = by_domain[entity['domain']]
             pairs += _why_pairs(row, entity, others, questions.chat, questions.seed)
-        scores = completion_logprobs(model, pairs).view(-1, 2, 4)
+        scores = option_scores(model, pairs).view(-1, 2, 4)
         found[side] = scores[:, 0] - scores[:, 1]
     return found
 
@@ -402,23 +407,37 @@ def _kind_rows(questions, n):
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #c567c2f4
 @patch
+def probed(self: AuditTask, edited):
+    "A row a content, block and probe."
+    config = self.config
+    models = self.original, edited, self.reference
+    tables = []
+    for content in config.contents:
+        source = self.model, self.domains.forget[0], config.split_seed
+
+        def make_data():
+            return content_data(*source, content=content)
+
+        data = self.kept(f'content {content}', make_data)
+        cache = self.kept(f'streams {content}', dict)
+        table = content_probes(*models, data, config.probes, config.seed, cache)
+        tables.append(table.assign(content=content))
+    return pd.concat(tables, ignore_index=True)
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #e33ae9e1
+@patch
 def inside(self: AuditTask, edited):
     "Probes, lens and depth of an edited model; empty without known entities."
-    config = self.config
     if self.asked.entities is None:
         return {}
-    domain = self.domains.forget[0]
-    data = self.kept('content', lambda: content_data(self.model, domain, config.split_seed))
-    models = self.original, edited, self.reference
-    cache = self.kept('content of streams', dict)
-    table = content_probes(*models, data, config.probes, config.seed, cache)
-    rows = _kind_rows(self.asked, config.n_inside)
+    rows = _kind_rows(self.asked, self.config.n_inside)
     lens = dict(edited=logit_lens(edited, rows, self.asked.entities).tolist())
     for name, one in dict(original=self.original, reference=self.reference).items():
         if one is not None:
             found = self.kept(f'lens {name}', lambda: logit_lens(one, rows, self.asked.entities))
             lens[name] = found.tolist()
-    return dict(probes=table.to_dict('records'), lens=lens, **self.depth(edited))
+    probes = self.probed(edited).to_dict('records')
+    return dict(probes=probes, lens=lens, **self.depth(edited))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #546c1dcc
 @patch
@@ -635,18 +654,21 @@ def _entropy_shares(task, grids):
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #b832535a
 class _Timer:
-    "Seconds of each part, printed as they pass."
+    "Seconds of each part, of the clock and of the processor, printed as they pass."
 
     def __init__(self, progress):
         self.progress = progress
         self.seconds = {}
+        self.processor = {}
 
     def __call__(self, part, make):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         value = make()
-        self.seconds[part] = round(time.perf_counter() - start, 2)
+        self.seconds[part] = round(time.perf_counter() - start[0], 2)
+        self.processor[part] = round(time.process_time() - start[1], 2)
         if self.progress:
-            print(f'{part}: {self.seconds[part]:.1f} s', flush=True)
+            of_processor = f'{self.processor[part]:.1f} s of the processor'
+            print(f'{part}: {self.seconds[part]:.1f} s, {of_processor}', flush=True)
         return value
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #486f6ad4
@@ -687,11 +709,11 @@ def audit(
     worse = summary['worse'], summary['worse_lower']
     loss = found['costs'].get('loss_added', math.nan)
     numbers = verdict_numbers(table, _entropy_shares(task, grids), worse, loss)
-    about = _about(task, edited, control, timed.seconds)
+    about = _about(task, edited, control, timed)
     return Audit(name, judge(numbers), numbers, table, summary, **found, about=about, grids=grids)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1d4496e7
-def _about(task, edited, control, seconds):
+def _about(task, edited, control, timed):
     "Where an audit comes from."
     return dict(
         model=task.model.name,
@@ -700,7 +722,9 @@ def _about(task, edited, control, seconds):
         control=bool(control),
         layer=edited.layer,
         config=asdict(task.config),
-        seconds=seconds,
+        seconds=timed.seconds,
+        processor_seconds=timed.processor,
+        threads=torch.get_num_threads(),
         versions=versions(),
         device=str(task.model.device),
         dtype=str(task.model.dtype).removeprefix('torch.'),
