@@ -9,8 +9,9 @@ __all__ = ['WordIndex', 'index_words', 'LatentView', 'view_latents', 'top_words'
            'histogram_html', 'outputs_html', 'related_html', 'latent_page', 'domain_share', 'latents_html',
            'matched_latents', 'side_by_side_html']
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #df738cd4
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #db75461d
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +21,10 @@ from markupsafe import Markup
 from ..core import SIBError
 from .page_parts import bar, heading, number, shaded, sparkline, table, together
 from .run_inspection import TextIndex, domain_rates, index_texts
+from ..language_model.model import special_tokens
 from ..sae.sae import SAE
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #fa9c5e56
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #020ef9d1
 class WordIndex(NamedTuple):
     "The words of indexed texts."
 
@@ -30,7 +32,7 @@ class WordIndex(NamedTuple):
     word: np.ndarray  # of each token, a position in `names`, `(tokens,)`
     weight: np.ndarray  # content weight of each distinct word, in [0, 1]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b3f853ad
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b0df4e6d
 def _word_starts(pieces, doc):
     "Whether a word begins at each token."
     has_space = np.array([piece[:1].isspace() or piece.startswith('<0x') for piece in pieces])
@@ -39,7 +41,7 @@ def _word_starts(pieces, doc):
     new_text = np.r_[True, doc[1:] != doc[:-1]]
     return has_space | ~is_word | follows_mark | new_text
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b69b359e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b95af69e
 def index_words(
     index: TextIndex,  # from `index_texts`
 ) -> WordIndex:
@@ -59,7 +61,7 @@ def index_words(
     has_letter = np.array([any(c.isalnum() for c in name) for name in names])
     return WordIndex(names, word, weight * has_letter)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #6d7090eb
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #9faf96d4
 class LatentView(NamedTuple):
     "An SAE with its latents on some texts."
 
@@ -69,7 +71,7 @@ class LatentView(NamedTuple):
     index: TextIndex
     words: WordIndex
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5d3614c3
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #236799d6
 def view_latents(
     model,  # from `load_model`
     sae: SAE,
@@ -82,14 +84,14 @@ def view_latents(
     index = index_texts(model, sae, layer, texts, domains)
     return LatentView(name or f'L{layer}', sae, layer, index, index_words(index))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9f1f35c9
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #bb6553dd
 def _column(view, latent):
     "The tokens on which a latent fires, and its activations there."
     z = view.index.z
     at = slice(z.indptr[latent], z.indptr[latent + 1])
     return z.indices[at], z.data[at]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #42c4b03e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #14bd6e4b
 def top_words(
     view: LatentView,
     latent: int,
@@ -102,7 +104,7 @@ def top_words(
     order = np.argsort(-mass, kind='stable')[:n]
     return [str(view.words.names[i]) for i in order if mass[i] > 0]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #cc8d5872
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #348ccd32
 def latent_label(
     view: LatentView,
     latent: int,
@@ -112,7 +114,7 @@ def latent_label(
     found = top_words(view, latent, n)
     return ' · '.join(found) if found else 'silent on these texts'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #437f004b
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5cdc9fa3
 def group_label(
     view: LatentView,
     members,  # latents
@@ -127,7 +129,7 @@ def group_label(
     order = np.argsort(-mass, kind='stable')[:n]
     return ' · '.join(str(view.words.names[i]) for i in order if mass[i] > 0) or 'silent'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #663c8a66
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #fd1d299f
 class LatentExample(NamedTuple):
     "A part of a text around its strongest token."
 
@@ -137,7 +139,7 @@ class LatentExample(NamedTuple):
     pieces: list
     values: list
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #217497ef
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #eabc1c3f
 def _peaks(view, latent, weighed):
     "For each text in which the latent fires: its strongest token, and how strong it is."
     tokens, values = _column(view, latent)
@@ -149,7 +151,7 @@ def _peaks(view, latent, weighed):
     best = order[first]
     return tokens[best], strength[best]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #803bc9b8
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #7f13c529
 def _example_at(view, latent, token, where, around):
     "The example whose strongest token this is."
     index = view.index
@@ -163,7 +165,7 @@ def _example_at(view, latent, token, where, around):
     pieces = index.pieces[start:end].tolist()
     return LatentExample(where, domain, float(values[token - start]), pieces, values.tolist())
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #735b7fa6
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e2867163
 def examples(
     view: LatentView,
     latent: int,
@@ -185,7 +187,15 @@ def examples(
         wanted.append((int(token), f'{quantile:.0%} quantile'))
     return [_example_at(view, latent, token, where, around) for token, where in wanted]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b893dd1c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0b73294e
+@lru_cache(maxsize=4)
+def _unused_tokens(tokenizer):
+    "Ids of special and of reserved tokens, which no text holds."
+    names = tokenizer.get_vocab()
+    reserved = [i for name, i in names.items() if re.fullmatch(r'<unused\d+>', name)]
+    return torch.tensor(sorted({*reserved, *special_tokens(tokenizer)}))
+
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2d5de70c
 @torch.no_grad()
 def output_tokens(
     model,  # from `load_model`
@@ -198,13 +208,14 @@ def output_tokens(
     logits = model.get_output_embeddings()(model.base_model.norm(row[None]))[0].float()
     logits = (logits - logits.mean()) / logits.std()
     order = logits.argsort(descending=True)
+    order = order[~torch.isin(order, _unused_tokens(model.tokenizer).to(order.device))]
     chosen = torch.cat([order[:n], order.flip(0)[:n]])
     names = model.tokenizer.convert_ids_to_tokens(chosen.tolist())
     printed = [name.replace('▁', ' ').replace('Ġ', ' ') for name in names]
     pairs = list(zip(printed, logits[chosen].tolist()))
     return pairs[:n], pairs[n:]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #e74fc1c4
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0ed05d44
 def activation_correlation(
     first: LatentView,
     second: LatentView,
@@ -221,7 +232,7 @@ def activation_correlation(
     size = np.outer(*sizes)
     return np.where(size > 1e-12, covariance / np.maximum(size, 1e-12), 0.0)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #76149874
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #563f1898
 class Related(NamedTuple):
     "A latent that is related to another."
 
@@ -230,14 +241,14 @@ class Related(NamedTuple):
     value: float  # cosine or correlation
     how: str  # 'direction' or 'same tokens'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #ec57b2d8
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #225f12ba
 def _nearest(values, number, how, n, own):
     "The largest of the values, without the latent itself."
     order = np.argsort(-values, kind='stable')
     chosen = [int(i) for i in order if i != own][:n]
     return [Related(number, i, float(values[i]), how) for i in chosen]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #328065c3
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #dec863b6
 @torch.no_grad()
 def related_latents(
     views: list,  # of `LatentView`
@@ -262,7 +273,7 @@ def related_latents(
         near += sorted(kind, key=lambda found: -found.value)[:n]
     return near
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #762f08f6
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #71e51bc9
 class LatentHit(NamedTuple):
     "A latent that fires on a word."
 
@@ -271,7 +282,7 @@ class LatentHit(NamedTuple):
     relative: float  # mean activation on the word, in units of its mean where it fires
     fires: float  # on this share of the word's tokens
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #4b059a98
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #6400cbf3
 def _hits(view, number, rows):
     "How each latent fires on some tokens."
     z = view.index.z
@@ -284,7 +295,7 @@ def _hits(view, number, rows):
     found = np.flatnonzero(fires > 0)
     return [LatentHit(number, int(i), float(relative[i]), float(fires[i])) for i in found]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9d42a9e9
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a1517e57
 def search_latents(
     views: list,  # of `LatentView` on the same texts
     text: str,  # a part of a word
@@ -304,7 +315,7 @@ def search_latents(
         hits += _hits(view, place, rows)
     return sorted(hits, key=lambda hit: -hit.relative)[:n]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #438856ab
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5f4e2418
 def latent_anchor(
     view: LatentView,
     latent: int,
@@ -313,7 +324,7 @@ def latent_anchor(
     plain = re.sub(r'\W+', '-', view.name).strip('-')
     return f'latent-{plain}-{latent}'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #c2acdac6
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5ad29482
 def latent_link(
     view: LatentView,
     latent: int,
@@ -323,7 +334,7 @@ def latent_link(
     text = latent_label(view, latent)
     return Markup('<a href="#{}">{}/{}</a> {}').format(anchor, view.name, latent, text)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #e4801f5b
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #39dd5dce
 def parse_latent(
     text: str,  # such as 'L2/17'
     views: list,  # of `LatentView`
@@ -333,14 +344,15 @@ def parse_latent(
     names = [view.name for view in views]
     if name not in names or not digits.isdecimal():
         known = ', '.join(names)
-        raise SIBError(f'{text.strip()[:40]!r} is no latent; write an SAE of {known}, / and a number')
+        remedy = f'write one of {known}, then / and a number'
+        raise SIBError(f'{text.strip()[:40]!r} is no latent; {remedy}')
     which = names.index(name)
     d_sae = views[which].sae.cfg.d_sae
     if int(digits) >= d_sae:
         raise SIBError(f'{name} has latents 0 to {d_sae - 1}, not {digits[:12]}')
     return which, int(digits)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #c6ab3493
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #23bb5993
 def examples_html(
     view: LatentView,
     latent: int,
@@ -355,7 +367,7 @@ def examples_html(
         rows.append([example.where, number(example.peak), example.domain, text])
     return table(['', 'peak', 'domain', 'text'], rows, 'sib-examples')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9fe94aeb
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2632f8c6
 def domains_html(
     view: LatentView,
     latents,
@@ -366,7 +378,7 @@ def domains_html(
     rows = [[row.domain, bar(row.fires, top, 4)] for row in rates.itertuples()]
     return table(['domain', 'fires on this share of tokens'], rows, 'sib-domains')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #48f61623
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #34f5c961
 def histogram_html(
     view: LatentView,
     latent: int,
@@ -383,7 +395,7 @@ def histogram_html(
     return Markup('<p>{} <span class="sib-quiet">{}</span></p>').format(
         drawn.format(sparkline(counts)), words)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #6c957551
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #fd48e9cf
 def outputs_html(
     model,  # from `load_model`
     view: LatentView,
@@ -393,10 +405,11 @@ def outputs_html(
     raised, lowered = output_tokens(model, view.sae, latent)
     rows = []
     for (up, more), (down, less) in zip(raised, lowered):
-        rows.append([up.strip() or repr(up), f'{more:+.1f}', down.strip() or repr(down), f'{less:+.1f}'])
+        names = [name.strip() or repr(name) for name in (up, down)]
+        rows.append([names[0], f'{more:+.1f}', names[1], f'{less:+.1f}'])
     return table(['raised', 'sd', 'lowered', 'sd'], rows, 'sib-outputs')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2f01f2a0
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #203b96e2
 def related_html(
     views: list,
     which: int,
@@ -409,7 +422,7 @@ def related_html(
         rows.append([link, found.how, number(found.value)])
     return table(['latent', 'related by', ''], rows, 'sib-related')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #66740222
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b1480894
 def latent_page(
     model,  # from `load_model`
     views: list,  # of `LatentView`
@@ -428,7 +441,7 @@ def latent_page(
     made = Markup('<div id="{}" class="sib-latent">{}{}{}</div>')
     return made.format(anchor, title, columns, examples_html(view, latent, n_examples))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #88aec0eb
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #4ac83e38
 def domain_share(
     view: LatentView,
     domains,  # names
@@ -444,7 +457,7 @@ def domain_share(
     other = np.mean(outside, 0) if outside else 0.0
     return forget / np.maximum(forget + other, 1e-12)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #44da0161
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #4c026d8d
 def latents_html(
     views: list,
     which: int,
@@ -463,7 +476,7 @@ def latents_html(
     columns = ['latent', 'fires', f'share on {", ".join(domains)}']
     return table(columns, rows, 'sib-latents')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #4457e1b8
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a3a31b89
 def matched_latents(
     first: LatentView,
     second: LatentView,
@@ -476,7 +489,7 @@ def matched_latents(
     order = [i for i in np.argsort(-values, kind='stable') if fires[i]]
     return [(int(i), int(best[i]), float(values[i])) for i in order]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #75ec2116
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b88d1af5
 def side_by_side_html(
     views: list,
     first: int,
@@ -487,7 +500,8 @@ def side_by_side_html(
     pairs = matched_latents(views[first], views[second])
     values = [value for _, _, value in pairs]
     share = np.mean([value > 0.5 for value in values]) if values else 0.0
-    note = f'{share:.0%} of {len(pairs)} latents have a match above .5; median {np.median(values or [0]):.2f}'
+    middle = np.median(values or [0])
+    note = f'{share:.0%} of {len(pairs)} latents have a match above .5; median {middle:.2f}'
     rows = []
     for latent, match, value in pairs[:n]:
         links = latent_link(views[first], latent), latent_link(views[second], match)

@@ -6,13 +6,13 @@
 __all__ = ['COLORS', 'page', 'together', 'heading', 'number', 'bar', 'table', 'sparkline', 'shaded', 'tabs', 'drawing', 'label',
            'path', 'line_chart', 'error_line']
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #75cbc8ee
+# %% ../../nbs/07_figures/04_page_parts.ipynb #b693ca00
 import numpy as np
 from markupsafe import Markup, escape
 
 from ..core import SIBError
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #c193016e
+# %% ../../nbs/07_figures/04_page_parts.ipynb #b10d6b7f
 _PARTS_CSS = '''
 .sib-page { max-width: 62rem; line-height: 1.35; overflow-wrap: anywhere; }
 .sib-page table { border-collapse: collapse; margin: .4em 0; font-size: .92em; }
@@ -29,7 +29,7 @@ _PARTS_CSS = '''
 .sib-page svg { max-width: 100%; height: auto; color: inherit; }
 '''
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #caf7fdb6
+# %% ../../nbs/07_figures/04_page_parts.ipynb #51320508
 _TABS_CSS = '''
 .sib-tabs > details > summary { cursor: pointer; padding: .3em .8em; font-weight: 600; }
 .sib-tabs > details > summary:focus-visible { outline: 2px solid #0173b2; }
@@ -42,7 +42,7 @@ _TABS_CSS = '''
 }
 '''
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #b87b772a
+# %% ../../nbs/07_figures/04_page_parts.ipynb #f1529e30
 def page(
     *parts,  # `Markup`, or texts that are escaped
 ) -> Markup:
@@ -50,7 +50,7 @@ def page(
     style = Markup('<style>{}</style>').format(Markup(_PARTS_CSS + _TABS_CSS))
     return Markup('<div class="sib-page">{}{}</div>').format(style, together(parts))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #185f15cc
+# %% ../../nbs/07_figures/04_page_parts.ipynb #0e365991
 def together(
     parts,  # `Markup`, or texts that are escaped
     between: str = '',
@@ -58,7 +58,7 @@ def together(
     "Parts one after the other."
     return Markup(escape(between)).join(parts)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #013af3b8
+# %% ../../nbs/07_figures/04_page_parts.ipynb #d0734a76
 def heading(
     text,
     note='',  # in smaller letters behind it
@@ -67,7 +67,7 @@ def heading(
     behind = Markup(' <span class="sib-quiet">{}</span>').format(note) if note else ''
     return Markup('<p><b>{}</b>{}</p>').format(text, behind)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #57392d5f
+# %% ../../nbs/07_figures/04_page_parts.ipynb #ea2d804c
 def number(
     value,
     digits: int = 2,
@@ -77,7 +77,7 @@ def number(
         return '–'
     return f'{value:.{digits}f}'
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #c5def9a2
+# %% ../../nbs/07_figures/04_page_parts.ipynb #5944e413
 def bar(
     value: float,
     top: float = 1.0,  # the value of a bar of full width
@@ -90,7 +90,7 @@ def bar(
     drawn = Markup('<span class="{}" style="width:{:.2f}em"></span> {}')
     return drawn.format(kind, 5 * share, number(value, digits))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #5bb11703
+# %% ../../nbs/07_figures/04_page_parts.ipynb #e4361f14
 def table(
     columns,  # headings
     rows,  # lists of cells: `Markup`, or anything else, which is escaped
@@ -106,7 +106,7 @@ def table(
     content = Markup('<thead>{}</thead><tbody>{}</tbody>').format(head, body)
     return Markup('<table class="{}">{}</table>').format(name, content)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #e8ebedd3
+# %% ../../nbs/07_figures/04_page_parts.ipynb #e5c6373c
 _LEVELS = ' ▁▂▃▄▅▆▇█'
 
 
@@ -118,7 +118,7 @@ def sparkline(
     heights = np.sqrt(counts / max(counts.max(initial=0), 1e-12))
     return ''.join(_LEVELS[int(np.ceil(height * (len(_LEVELS) - 1)))] for height in heights)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #6ed9e516
+# %% ../../nbs/07_figures/04_page_parts.ipynb #b57bae4a
 def shaded(
     pieces,  # tokens as they are printed
     values,  # their activations
@@ -136,7 +136,7 @@ def shaded(
         tokens.append(style.format(alpha, value, piece))
     return together(tokens)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #0be87290
+# %% ../../nbs/07_figures/04_page_parts.ipynb #ea884c76
 def tabs(
     contents: dict,  # heading → content
     name: str,  # of this set of tabs, distinct on the page
@@ -150,7 +150,7 @@ def tabs(
         made.append(tab.format(name, state, title, content))
     return Markup('<div class="sib-tabs">{}</div>').format(together(made))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #cf74dfbd
+# %% ../../nbs/07_figures/04_page_parts.ipynb #6471ea75
 COLORS = ('#de8f05', '#0173b2', '#029e73', '#cc78bc', '#ca9161', '#949494')
 
 
@@ -165,13 +165,13 @@ def drawing(
     start += 'font-size="11" fill="currentColor">{3}</svg>'
     return Markup(start).format(width, height, words, together(parts))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #cce20a91
+# %% ../../nbs/07_figures/04_page_parts.ipynb #7d2dde0b
 def label(x: float, y: float, text, anchor: str = 'start') -> Markup:
     "A text at a place of a drawing."
     made = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
     return made.format(x, y, anchor, text)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #b34c7da9
+# %% ../../nbs/07_figures/04_page_parts.ipynb #2c5f8248
 def path(x, y, color: str, width: float = 1.5, dashed: bool = False) -> Markup:
     "A line through points of a drawing; those without a number are left out."
     points = [(a, b) for a, b in zip(x, y) if np.isfinite(a) and np.isfinite(b)]
@@ -182,27 +182,27 @@ def path(x, y, color: str, width: float = 1.5, dashed: bool = False) -> Markup:
     made = Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="{}"{}/>')
     return made.format(steps, color, width, dash)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #3c4e6281
+# %% ../../nbs/07_figures/04_page_parts.ipynb #160815e9
 def _scaled(values, low, high, start, end):
     "Values of a range in places of a drawing."
     span = high - low or 1.0
     return start + (np.asarray(values, float) - low) / span * (end - start)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #d3d11fbc
+# %% ../../nbs/07_figures/04_page_parts.ipynb #3dc731c0
 def _mark_at(at, first, last, size):
     "A dashed vertical line at a value of x."
     width, height = size
     x = _scaled([at, at], first, last, 40, width - 90)
     return path(x, [12, height - 20], 'currentColor', 1, dashed=True)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #90271f4d
+# %% ../../nbs/07_figures/04_page_parts.ipynb #63a122ae
 def _check_curves(curves):
     "Refuse what cannot be drawn."
     if not curves:
         raise SIBError('there are no curves to draw; pass at least one')
     return np.concatenate([np.asarray(values, float) for _, values in curves.values()])
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #74a6b0d6
+# %% ../../nbs/07_figures/04_page_parts.ipynb #7c318060
 def line_chart(
     curves: dict,  # name → (x, y)
     what: str,  # what y is
@@ -216,7 +216,7 @@ def line_chart(
     floor = np.nanmin(values) if low is None else low
     top = np.nanmax(values)
     xs = np.concatenate([np.asarray(x, float) for x, _ in curves.values()])
-    parts = [label(40, 9, what), label(2, height - 20, number(floor)), label(2, 20, number(top))]
+    parts = [label(40, 9, what), label(2, height - 20, f'{floor:.3g}'), label(2, 20, f'{top:.3g}')]
     for place, (name, (x, y)) in enumerate(curves.items()):
         color = COLORS[place % len(COLORS)]
         across = _scaled(x, xs.min(), xs.max(), 40, width - 90)
@@ -228,21 +228,21 @@ def line_chart(
         parts.append(_mark_at(at, xs.min(), xs.max(), size))
     return drawing(parts, width, height, what)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #5d9ce7e4
+# %% ../../nbs/07_figures/04_page_parts.ipynb #f0015fec
 def _name_of_curve(name, color, place, width):
     "A line of the legend, to the right."
     y = 24 + 15 * place
     line = path([width - 84, width - 70], [y - 4, y - 4], color, 3)
     return line + label(width - 66, y, name)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #6de3738a
+# %% ../../nbs/07_figures/04_page_parts.ipynb #3b55f2a1
 def _ends_of_axis(xs, size):
     "The first and last value of x below the curves."
     width, height = size
     first = label(40, height - 5, f'{xs.min():g}')
     return [first, label(width - 90, height - 5, f'step {xs.max():g}', 'end')]
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #76aaddaa
+# %% ../../nbs/07_figures/04_page_parts.ipynb #75255743
 def error_line(
     error,  # an exception, or a text
 ) -> Markup:
