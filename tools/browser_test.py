@@ -24,7 +24,8 @@ NOTEBOOK = '07_figures/08_explorer.ipynb'
 HANDLE = '.noUi-handle'
 MOVE = 1.  # seconds that a move may take on an idle machine, times `PATIENCE`
 HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
-VIEWS = ('answers', 'changed questions', 'your own', 'latents', 'two SAEs', 'training')
+VIEWS = {'answers': '.sib-by-domain', 'changed questions': '.sib-changed', 'your own': '.sib-error',
+         'latents': '.sib-latent', 'two SAEs': '.sib-pairs', 'training': 'svg'}  # what is seen there
 
 
 def free_port() -> int:
@@ -129,6 +130,12 @@ class ExplorerTest:
     def focus(self, css: str):
         self.browser.evaluate(f'{self.browser.find(css)}.focus()')
 
+    def select(self, css: str, place: int):
+        "Choose an option of a list that opens outside the page: as the browser reports it."
+        self.browser.evaluate(f"""(s => {{ s.selectedIndex = (s.options.length + {place})
+            % s.options.length; s.dispatchEvent(new Event('change', {{bubbles: true}}));
+            }})({self.browser.find(css + ' select')})""")
+
     def change_of(self, look, act, what: str) -> float:
         "Seconds until `look()` differs after `act()`; more than `MOVE` is a failure."
         old = look()
@@ -219,8 +226,7 @@ class ExplorerTest:
         self.open_view('changed questions', '.sib-changed')
         text = self.shown()
         assert '→' in text and '✓' in text, text[:200]
-        self.focus('.sib-condition select')
-        seconds = self.change_of(self.shown, lambda: self.browser.key('ArrowDown'), 'the questions')
+        seconds = self.change_of(self.shown, lambda: self.select('.sib-condition', 1), 'the questions')
         self.picture('02_changed')
         return f'{text.splitlines()[0]}; {seconds:.2f} s for another condition'
 
@@ -285,8 +291,8 @@ class ExplorerTest:
         self.open_view('latents', '.sib-error')  # the search for markup has found nothing
         browser.enter('.sib-search input', '')
         until(lambda: browser.box(browser.find('.sib-shown .sib-latent')), 20, 'a latent')
-        self.focus('.sib-found select')
-        seconds = self.change_of(self.shown, lambda: browser.key('ArrowDown'), 'the latent')
+        seconds = self.change_of(self.shown, lambda: browser.click(
+            '.sib-found option:nth-child(3)'), 'the latent')
         for part in ('domains', 'outputs', 'related', 'examples'):
             assert browser.box(browser.find(f'.sib-shown .sib-latent .sib-{part}')), part
         self.picture('05_latent')
@@ -309,8 +315,7 @@ class ExplorerTest:
     def compare(self):
         self.open_view('two SAEs', '.sib-pairs')
         first = self.shown().splitlines()[0]
-        self.focus('.sib-two select')
-        self.browser.key('ArrowUp')
+        self.select('.sib-two', 0)
         until(lambda: self.shown().splitlines()[0] != first, 30, 'another pair')
         self.picture('06_two')
         return f'{first} → {self.shown().splitlines()[0]}'
@@ -321,8 +326,7 @@ class ExplorerTest:
         first = self.shown().splitlines()[0]
         options = 'document.querySelectorAll(".sib-film option").length'
         if browser.evaluate(options) > 1:
-            self.focus('.sib-film select')
-            browser.key('End')
+            self.select('.sib-film', -1)
             until(lambda: 'groups; so far' in self.shown(), 20, 'the groups of a run')
         self.focus(f'.sib-frame {HANDLE}')
         seconds = self.change_of(self.shown, lambda: browser.key('ArrowLeft'), 'the frame')
@@ -349,8 +353,7 @@ class ExplorerTest:
                      deviceScaleFactor=1, mobile=False)
         try:
             time.sleep(1)
-            for view in VIEWS:
-                marker = '.sib-error' if view == 'your own' else '.sib-page'
+            for view, marker in VIEWS.items():
                 self.open_view(view, marker)
                 time.sleep(.5)
                 wide = browser.evaluate(

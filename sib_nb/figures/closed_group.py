@@ -8,7 +8,7 @@ __all__ = ['DEGREES', 'BOOKS', 'ASKED_AT_ONCE', 'BY', 'LatentGroup', 'stored_gro
            'accuracy_rows', 'overall', 'accuracy_html', 'overall_words', 'ChangedAnswer', 'changed_answers',
            'changed_html', 'OwnText', 'GroupAsker', 'own_html']
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #132440c7
+# %% ../../nbs/07_figures/06_closed_group.ipynb #abd6d3e5
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..core import SIBError, data_dir, load_json, save_json
 from .page_parts import bar, heading, number, shaded, table
 from ..integrity import content_key, model_key
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #2bae744b
+# %% ../../nbs/07_figures/06_closed_group.ipynb #d68c3598
 from ..language_model.data import LETTERS
 from ..language_model.domains import SIDES, domain_names
 from ..language_model.formats import QUESTION_FORMATS, Condition, letter_prompt, model_style
@@ -36,7 +36,7 @@ from ..sae.sae import SAE
 from ..unlearning.score import ScoreQuestions, answer_grids, reference_grids, score_questions
 from ..validation import check_number
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #43632acf
+# %% ../../nbs/07_figures/06_closed_group.ipynb #43522526
 class LatentGroup(NamedTuple):
     "A group of latents, at one layer or at several."
 
@@ -46,7 +46,7 @@ class LatentGroup(NamedTuple):
     saes: tuple  # one a layer, the lowest first
     members: tuple  # latents of the group in each
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #74dfb35d
+# %% ../../nbs/07_figures/06_closed_group.ipynb #73025b16
 def stored_groups(
     folder=None,  # default: `data/groups`
 ) -> dict:  # name → folders, the lowest layer first
@@ -58,7 +58,7 @@ def stored_groups(
             found.setdefault(parts[1], []).append((int(parts[2]), path))
     return {name: [path for _, path in sorted(found[name])] for name in sorted(found)}
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #a38351b0
+# %% ../../nbs/07_figures/06_closed_group.ipynb #c6d697e5
 def open_group(
     name: str = None,  # a key of `stored_groups`; None: the first
     folder=None,  # default: `data/groups`
@@ -77,7 +77,7 @@ def open_group(
         raise SIBError(f'knowledge group {name!r} names none of {", ".join(domain_names())}')
     return LatentGroup(name, saes[0].cfg.model_name, max(domains, key=len), saes, members)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #ee611a61
+# %% ../../nbs/07_figures/06_closed_group.ipynb #b31c2156
 @dataclass(frozen=True)
 class _Reduced:
     "An activation without a share of the part of some latents."
@@ -90,7 +90,7 @@ class _Reduced:
         latents = self.sae.encode(h.to(self.sae.W_enc.dtype))[..., list(self.members)]
         return h - self.degree * (latents @ self.sae.W_dec[list(self.members)]).to(h.dtype)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #f0c2b2da
+# %% ../../nbs/07_figures/06_closed_group.ipynb #06951a79
 @dataclass(frozen=True)
 class PartlyClosed:
     "Some share of a group's part is taken away at each of its layers; the error terms stay."
@@ -114,11 +114,11 @@ class PartlyClosed:
             edited = Hooked(edited, layer, edit)
         return edited
 
-
+# %% ../../nbs/07_figures/06_closed_group.ipynb #88c4f0a3
 def _unchanged(h, mask):
     return h
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #dcb9b00d
+# %% ../../nbs/07_figures/06_closed_group.ipynb #312f3765
 DEGREES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -131,7 +131,7 @@ class AnswerBook(NamedTuple):
     options: dict  # by side: probabilities, `(degrees, conditions, questions, 4)`
     reference: dict  # by side: those of the retrained model, `(conditions, questions, 4)`
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #cc041dd8
+# %% ../../nbs/07_figures/06_closed_group.ipynb #ef2e7e19
 def credit(
     options,  # probabilities or scores, `(…, questions, 4)`
     answer,  # right options, `(questions,)`
@@ -143,13 +143,13 @@ def credit(
     place = np.broadcast_to(np.asarray(answer)[..., None], (*options.shape[:-1], 1))
     return np.take_along_axis(share, place, -1)[..., 0]
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #b368f754
+# %% ../../nbs/07_figures/06_closed_group.ipynb #d0dd09ea
 def _own_rows(rows):
     "What is kept of the questions."
     names = ('question', 'choices', 'answer', 'subject')
     return [{name: row[name] for name in names} for row in rows]
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #d32a7fe2
+# %% ../../nbs/07_figures/06_closed_group.ipynb #c1a53195
 def measure_book(
     model,  # from `load_model`
     group: LatentGroup,
@@ -169,7 +169,7 @@ def measure_book(
         rows[side] = _own_rows(getattr(questions, side))
     return AnswerBook(tuple(degrees), list(questions.conditions), rows, options, known)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #d5114294
+# %% ../../nbs/07_figures/06_closed_group.ipynb #0b52b35b
 def book_key(
     model,  # from `load_model`
     group: LatentGroup,
@@ -181,7 +181,7 @@ def book_key(
     model_hash = model_key(model, model.tokenizer)
     return content_key(model=model_hash, weights=weights, layers=layers, members=members)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #e8e3b927
+# %% ../../nbs/07_figures/06_closed_group.ipynb #5b7a136d
 _UNIT = 1e-4  # of stored probabilities
 
 
@@ -196,7 +196,7 @@ def _stored_content(key, book):
         }
     return content
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #99cb1fee
+# %% ../../nbs/07_figures/06_closed_group.ipynb #9c65af4e
 def save_books(
     books: dict,  # name of a stored group → (key from `book_key`, book)
     file,  # a .json file
@@ -204,7 +204,7 @@ def save_books(
     "Write books of answers into one file."
     save_json(Path(file), {name: _stored_content(*books[name]) for name in books})
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #61bfc913
+# %% ../../nbs/07_figures/06_closed_group.ipynb #eafc1442
 BOOKS = 'closed_group.json'  # in `data/results`
 
 
@@ -224,17 +224,17 @@ def load_book(
         parts.append({side: np.array(content[part][side]) * _UNIT for side in SIDES})
     return AnswerBook(tuple(content['degrees']), conditions, content['rows'], *parts)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #ec4333ad
+# %% ../../nbs/07_figures/06_closed_group.ipynb #bf9ce187
 ASKED_AT_ONCE = (Condition('chat', 'own'), Condition('chat', 'exchanged'), Condition('plain'))
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #81e4274c
+# %% ../../nbs/07_figures/06_closed_group.ipynb #b6f40d2e
 class _PackedPrompts(NamedTuple):
     "Prompts end to end, with their residual stream at one layer."
 
     stream: torch.Tensor  # `(tokens, d)`
     packed: PackedSequences
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #df234a87
+# %% ../../nbs/07_figures/06_closed_group.ipynb #1387b288
 @torch.no_grad()
 def _pack_prompts(model, prompts, layer, batch=64):
     "Run the lower blocks."
@@ -248,7 +248,7 @@ def _pack_prompts(model, prompts, layer, batch=64):
     last = (np.cumsum(lengths) - 1).tolist()
     return _PackedPrompts(torch.cat(parts), PackedSequences(lengths, last))
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #005f2e22
+# %% ../../nbs/07_figures/06_closed_group.ipynb #6b21a608
 @torch.no_grad()
 def _packed_answers(model, prompts: _PackedPrompts, group, degree):
     "Probabilities of the four letters among each other, `(prompts, 4)`."
@@ -264,7 +264,7 @@ def _packed_answers(model, prompts: _PackedPrompts, group, degree):
     letters = letter_tokens(model.tokenizer)
     return letter_logprobs(unembed(model, states), letters).softmax(-1).cpu().numpy()
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #fdaed5b2
+# %% ../../nbs/07_figures/06_closed_group.ipynb #7d06c0a0
 class AskedBook:
     "Answers like those of an `AnswerBook`, computed when they are wanted."
 
@@ -286,7 +286,7 @@ class AskedBook:
         self.prompts = _pack_prompts(model, prompts, group.saes[0].cfg.layer)
         self._known = {}
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #007997c7
+# %% ../../nbs/07_figures/06_closed_group.ipynb #abc2402b
 def _prompts_of(questions, side):
     "The prompts of one side, condition by condition."
     style = questions.chat, questions.bos, questions.seed
@@ -297,7 +297,7 @@ def _prompts_of(questions, side):
         prompts += prompts_for(rows, asked, condition.heading, (), *style)
     return prompts
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #4471f273
+# %% ../../nbs/07_figures/06_closed_group.ipynb #fe78bf68
 @patch
 def at(self: AskedBook, degree: float) -> dict:
     "By side: probabilities at a degree, `(conditions, questions, 4)`."
@@ -309,7 +309,7 @@ def at(self: AskedBook, degree: float) -> dict:
         self._known[degree] = {side: part.reshape(shape) for side, part in parts.items()}
     return self._known[degree]
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #47f9ed40
+# %% ../../nbs/07_figures/06_closed_group.ipynb #61e42d54
 def options_at(
     book,  # `AnswerBook` or `AskedBook`
     degree: float,
@@ -322,7 +322,7 @@ def options_at(
     place = book.degrees.index(degree)
     return {side: book.options[side][place] for side in SIDES}
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #c90345a3
+# %% ../../nbs/07_figures/06_closed_group.ipynb #da4100f2
 BY = ('domain', 'format', 'heading')
 
 
@@ -336,7 +336,7 @@ class AccuracyRow(NamedTuple):
     now: float  # at the degree
     reference: float
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #5b708a19
+# %% ../../nbs/07_figures/06_closed_group.ipynb #00f405bf
 def _slices(book, side, by):
     "Name → (conditions, questions) that belong to it."
     subjects = np.array([row['subject'] for row in book.rows[side]])
@@ -347,7 +347,7 @@ def _slices(book, side, by):
     everyone = np.ones(len(subjects), bool)
     return {name: (np.array([n == name for n in names]), everyone) for name in dict.fromkeys(names)}
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #ab1e74a7
+# %% ../../nbs/07_figures/06_closed_group.ipynb #7ef09f0e
 def accuracy_rows(
     book,  # `AnswerBook` or `AskedBook`
     degree: float,
@@ -368,7 +368,7 @@ def accuracy_rows(
             rows.append(AccuracyRow(side, str(name), parts[0].size, *means))
     return rows
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #0862156d
+# %% ../../nbs/07_figures/06_closed_group.ipynb #79613375
 def overall(
     book,
     degree: float,
@@ -383,7 +383,7 @@ def overall(
         found[side] = AccuracyRow(side, 'all', int(weights.sum()), *map(float, means))
     return found
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #ff2093e0
+# %% ../../nbs/07_figures/06_closed_group.ipynb #27dd375a
 def accuracy_html(
     book,
     degree: float,
@@ -397,7 +397,7 @@ def accuracy_html(
     columns = ['', by, 'answers', 'open', f'closed to {degree:g}', 'retrained without']
     return table(columns, lines, f'sib-by-{by}')
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #88cb1798
+# %% ../../nbs/07_figures/06_closed_group.ipynb #25356f57
 def overall_words(
     book,
     degree: float,
@@ -410,7 +410,7 @@ def overall_words(
         words.append(f'{side} {row.opened:.2f} → {row.now:.2f} (retrained {row.reference:.2f})')
     return f'closed to {degree:g}: ' + '; '.join(words)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #863d5cbb
+# %% ../../nbs/07_figures/06_closed_group.ipynb #de01b67a
 class ChangedAnswer(NamedTuple):
     "A question whose answer changed."
 
@@ -419,7 +419,7 @@ class ChangedAnswer(NamedTuple):
     before: np.ndarray  # probabilities of the options, `(4,)`
     after: np.ndarray
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #1c85110f
+# %% ../../nbs/07_figures/06_closed_group.ipynb #b709065b
 def changed_answers(
     book,
     degree: float,
@@ -437,7 +437,7 @@ def changed_answers(
             found.append(ChangedAnswer(side, book.rows[side][i], before[i], after[i]))
     return found
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #5366f49d
+# %% ../../nbs/07_figures/06_closed_group.ipynb #aae64e7d
 def _option_words(changed):
     "The options with their probabilities before and after; the right one in bold."
     parts = []
@@ -448,7 +448,7 @@ def _option_words(changed):
         parts.append(Markup(form).format(choice, both))
     return Markup('').join(parts)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #1caf9ce0
+# %% ../../nbs/07_figures/06_closed_group.ipynb #0e5238f5
 def changed_html(
     book,
     degree: float,
@@ -469,7 +469,7 @@ def changed_html(
     title = heading(f'{words} changed', f'asked as: {condition}')
     return title + table(['', 'domain', 'question', 'options'], lines, 'sib-changed')
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #c0e3566c
+# %% ../../nbs/07_figures/06_closed_group.ipynb #a4ee7cf0
 class OwnText(NamedTuple):
     "What a person typed."
 
@@ -478,7 +478,7 @@ class OwnText(NamedTuple):
     subject: str = ''  # what the heading names; '' for no heading
     is_sentence: bool = False  # to be continued; otherwise a question
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #10ce1b15
+# %% ../../nbs/07_figures/06_closed_group.ipynb #7d46f5a5
 class GroupAsker:
     "Asks a model with a group open and closed."
 
@@ -493,7 +493,7 @@ class GroupAsker:
         self.max_new_tokens = max_new_tokens
         self._answers = {}
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #6be017c4
+# %% ../../nbs/07_figures/06_closed_group.ipynb #4401758b
 @patch
 def prompt(self: GroupAsker, own: OwnText) -> str:
     "The prompt. Errors: `SIBError` for no text, or another number of options than four."
@@ -511,7 +511,7 @@ def prompt(self: GroupAsker, own: OwnText) -> str:
     asked = QUESTION_FORMATS['chat']
     return letter_prompt(row, asked, own.subject.replace('_', ' '), (), chat, bos)
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #a76cbfa9
+# %% ../../nbs/07_figures/06_closed_group.ipynb #ac70d004
 @patch
 @torch.no_grad()
 def answer(self: GroupAsker, own: OwnText, degree: float):
@@ -527,7 +527,7 @@ def answer(self: GroupAsker, own: OwnText, degree: float):
                 self._answers[key] = generate(edited, prompt, self.max_new_tokens)
     return self._answers[key]
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #048a1d1c
+# %% ../../nbs/07_figures/06_closed_group.ipynb #c20aa2f7
 @patch
 @torch.no_grad()
 def shading(self: GroupAsker, own: OwnText) -> tuple:  # pieces; activations, `(layers, tokens)`
@@ -546,23 +546,27 @@ def shading(self: GroupAsker, own: OwnText) -> tuple:  # pieces; activations, `(
     values[:, 0] = 0  # the first token is never edited
     return pieces, values
 
-# %% ../../nbs/07_figures/06_closed_group.ipynb #282eaa40
+# %% ../../nbs/07_figures/06_closed_group.ipynb #d39b623e
+def _two_answers(asker, own, degree):
+    "The answers with the group open and at a degree."
+    opened, now = asker.answer(own, 0.0), asker.answer(own, degree)
+    if isinstance(opened, str):
+        word = 'continuation' if own.is_sentence else 'answer'
+        lines = [[word, opened or '(nothing)', now or '(nothing)']]
+    else:
+        names = [f'{letter}. {choice}' for letter, choice in zip(LETTERS, own.choices)]
+        pairs = zip([*names, 'anything else'], opened, now)
+        lines = [[name, bar(a, digits=3), bar(b, digits=3)] for name, a, b in pairs]
+    return table(['', 'open', f'closed to {degree:g}'], lines, 'sib-own')
+
+# %% ../../nbs/07_figures/06_closed_group.ipynb #af6bcac9
 def own_html(
     asker: GroupAsker,
     own: OwnText,
     degree: float,
 ) -> Markup:
     "The answers with the group open and at a degree, side by side, and the shaded prompt."
-    opened, now = asker.answer(own, 0.0), asker.answer(own, degree)
-    columns = ['', 'open', f'closed to {degree:g}']
-    if isinstance(opened, str):
-        word = 'continuation' if own.is_sentence else 'answer'
-        shown = table(columns, [[word, opened or '(nothing)', now or '(nothing)']], 'sib-own')
-    else:
-        names = [f'{letter}. {choice}' for letter, choice in zip(LETTERS, own.choices)]
-        lines = [[name, bar(a, digits=3), bar(b, digits=3)]
-                 for name, a, b in zip([*names, 'anything else'], opened, now)]
-        shown = table(columns, lines, 'sib-own')
+    shown = _two_answers(asker, own, degree)
     pieces, values = asker.shading(own)
     texts = [[f'L{sae.cfg.layer}', shaded(pieces, line, values.max())]
              for sae, line in zip(asker.group.saes, values)]

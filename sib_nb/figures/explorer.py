@@ -6,7 +6,7 @@
 __all__ = ['Opened', 'open_stored', 'open_partition', 'trained_runs', 'what_to_open', 'ExplorerState', 'static_page', 'Delayed',
            'ExplorerPanel', 'known_saes', 'explore']
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #8a07d105
+# %% ../../nbs/07_figures/08_explorer.ipynb #004081bd
 import asyncio
 import os
 from functools import partial
@@ -24,7 +24,7 @@ from .closed_group import accuracy_html, book_key, changed_answers, changed_html
 from .closed_group import load_book, open_group, overall_words, own_html
 from .closed_group import stored_groups
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #6f0879c7
+# %% ../../nbs/07_figures/08_explorer.ipynb #d2eca934
 from .latent_pages import domain_share, group_label, latent_label, latent_page
 from .latent_pages import latents_html, parse_latent, related_latents, search_latents
 from .latent_pages import side_by_side_html, view_latents
@@ -38,7 +38,7 @@ from ..sae.adaptive_groups import Groups
 from ..sae.sae import SAE, open_sae
 from ..unlearning.score import score_questions
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #d3696112
+# %% ../../nbs/07_figures/08_explorer.ipynb #f3b2e676
 class Opened(NamedTuple):
     "What the explorer shows."
 
@@ -49,7 +49,7 @@ class Opened(NamedTuple):
     domain: str  # what is to be forgotten
     texts: tuple  # texts and their domains, on which the latents are shown
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #f797a279
+# %% ../../nbs/07_figures/08_explorer.ipynb #f37610dd
 def _layer_choices(group, views):
     "A knowledge group at all its layers, and at each of them."
     layers = ', '.join(str(sae.cfg.layer) for sae in group.saes)
@@ -64,7 +64,7 @@ def _layer_choices(group, views):
             choices[name] = group._replace(name=f'{group.name}-L{layer}', **parts)
     return choices
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #63109e8e
+# %% ../../nbs/07_figures/08_explorer.ipynb #d17f6ea8
 _DOCS = 60  # texts of each domain
 
 
@@ -81,7 +81,19 @@ def open_stored(
     choices = _layer_choices(group, views)
     return Opened(f'knowledge group {group.name}', model, choices, views, group.domain, texts)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #09e76543
+# %% ../../nbs/07_figures/08_explorer.ipynb #47f6b104
+def _group_choices(view, groups, model_name, domain):
+    "The groups of an SAE, named by their words; those first that fire most on the domain."
+    share = domain_share(view, [domain])
+    members = [tuple(groups.members(i).tolist()) for i in range(groups.n_groups)]
+    order = sorted(range(len(members)), key=lambda i: -np.mean(share[list(members[i])]))
+    choices = {}
+    for i in order:
+        label = f'group {i}: {group_label(view, members[i], 3)} ({len(members[i])} latents)'
+        choices[label] = LatentGroup(f'group {i}', model_name, domain, (view.sae,), (members[i],))
+    return choices
+
+# %% ../../nbs/07_figures/08_explorer.ipynb #4b6c5fce
 def open_partition(
     sae: SAE,
     groups: Groups,  # of its latents
@@ -93,17 +105,10 @@ def open_partition(
     "Open an SAE with groups: those first that fire most on the domain."
     texts = domain_texts(find_benchmark(domain), n_docs)
     view = view_latents(model, sae, sae.cfg.layer, *texts)
-    share = domain_share(view, [domain])
-    members = [tuple(groups.members(i).tolist()) for i in range(groups.n_groups)]
-    order = sorted(range(len(members)), key=lambda i: -np.mean(share[list(members[i])]))
-    choices = {}
-    for i in order:
-        words = group_label(view, members[i], 3)
-        label = f'group {i}: {words} ({len(members[i])} latents)'
-        choices[label] = LatentGroup(f'group {i}', model.name, domain, (sae,), (members[i],))
+    choices = _group_choices(view, groups, model.name, domain)
     return Opened(title, model, choices, [view], domain, texts)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #40ae2061
+# %% ../../nbs/07_figures/08_explorer.ipynb #664ff36e
 def trained_runs(
     folder=None,  # with result files and `saes/`; default `data/results`
 ) -> dict:  # title → (run, seed, model, domain)
@@ -121,7 +126,7 @@ def trained_runs(
             found[f'run {result["title"]}, seed {result["seed"]}'] = key
     return found
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #1d3508c8
+# %% ../../nbs/07_figures/08_explorer.ipynb #39c2ac45
 def _open_trained(key, folder=None):
     "Open a run of `trained_runs`."
     name, seed, model_name, domain = key
@@ -129,7 +134,7 @@ def _open_trained(key, folder=None):
     model = load_model(model_name)
     return open_partition(run.sae, run.groups, model, domain, run.title)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #2af4187e
+# %% ../../nbs/07_figures/08_explorer.ipynb #c58e8fdf
 def what_to_open() -> dict:  # label → function that opens it
     "Stored knowledge groups, then runs that were trained here."
     found = {f'knowledge group {name}': partial(open_stored, name) for name in stored_groups()}
@@ -137,7 +142,7 @@ def what_to_open() -> dict:  # label → function that opens it
         found[title] = partial(_open_trained, key)
     return found
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #69adaca4
+# %% ../../nbs/07_figures/08_explorer.ipynb #02d5bc54
 class ExplorerState:
     "What has been computed for what is opened."
 
@@ -157,7 +162,7 @@ class ExplorerState:
             self._askers[choice] = GroupAsker(self.opened.model, self.opened.choices[choice])
         return self._askers[choice]
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #35d96e56
+# %% ../../nbs/07_figures/08_explorer.ipynb #edf209e1
 @patch
 def book(self: ExplorerState, choice: str):  # `AnswerBook` or `AskedBook`
     "The answers of the chosen group."
@@ -171,7 +176,7 @@ def book(self: ExplorerState, choice: str):  # `AnswerBook` or `AskedBook`
         self._books[choice] = found
     return self._books[choice]
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #443a385d
+# %% ../../nbs/07_figures/08_explorer.ipynb #59e1c206
 @patch
 def own_text(self: ExplorerState, choice: str) -> OwnText:
     "A question to begin with: the forget question that closing changes most."
@@ -180,7 +185,7 @@ def own_text(self: ExplorerState, choice: str) -> OwnText:
     row = found[0].row if found else book.rows['forget'][0]
     return OwnText(row['question'], tuple(row['choices']), row['subject'])
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #1ed3365b
+# %% ../../nbs/07_figures/08_explorer.ipynb #36d736f9
 def _answers_page(book):
     "Accuracies at all degrees in words, and the tables with the group closed."
     words = [Markup('<p class="sib-text">{}</p>').format(overall_words(book, degree))
@@ -188,7 +193,7 @@ def _answers_page(book):
     parts = {f'by {by}': accuracy_html(book, 1.0, by) for by in BY}
     return together([*words, tabs(parts, 'sib-page-by')])
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #47a82bc1
+# %% ../../nbs/07_figures/08_explorer.ipynb #39fd9505
 def _own_page(state, choice):
     "A question with options, the same without, and a sentence."
     own = state.own_text(choice)
@@ -199,7 +204,7 @@ def _own_page(state, choice):
     note = 'With a kernel you type your own; these are examples.'
     return Markup('<p class="sib-quiet">{}</p>{}').format(note, together(parts))
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #2c966b49
+# %% ../../nbs/07_figures/08_explorer.ipynb #67593ad9
 def _latents_page(opened, which, n_pages):
     "The list of the latents of one SAE, and pages of some."
     view = opened.views[which]
@@ -212,7 +217,7 @@ def _latents_page(opened, which, n_pages):
     note = f'{len(pages)} of {len(fires)} latents; the address of a page ends in #, then its name'
     return heading(view.name, note) + listed + together(pages)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #fc2a56ec
+# %% ../../nbs/07_figures/08_explorer.ipynb #4ff691fc
 def _films():
     "Title → function that makes the film."
     films = {'knowledge group': stored_group_film} if stored_group_film() else {}
@@ -220,7 +225,7 @@ def _films():
         films[file.stem] = partial(run_film, file)
     return films
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #9d05a523
+# %% ../../nbs/07_figures/08_explorer.ipynb #4d9e1caa
 def _training_page(n_runs=1):
     "The knowledge group's film at its end, and some frames of a run."
     parts = {}
@@ -234,7 +239,7 @@ def _training_page(n_runs=1):
             parts[f'{film.title}, step {film.steps[i]}'] = frame_html(film, i)
     return tabs(parts, 'sib-page-film') if parts else Markup('no training is stored')
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #b76c2b8a
+# %% ../../nbs/07_figures/08_explorer.ipynb #75a2ae54
 def static_page(
     opened: Opened,
     n_pages: int = 6,  # latents of each SAE with a page
@@ -255,7 +260,7 @@ def static_page(
     title = heading(opened.title, f'{choice}; {overall_words(book, 1.0)}')
     return page(title, tabs(parts, 'sib-page'))
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #5e06031b
+# %% ../../nbs/07_figures/08_explorer.ipynb #1e766512
 class Delayed:
     "Calls a function once calls have stopped coming; at once with `wait=0` or no event loop."
 
@@ -283,14 +288,14 @@ class Delayed:
         await asyncio.sleep(self.wait)
         self.act()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #3f9237b1
+# %% ../../nbs/07_figures/08_explorer.ipynb #0a5e280d
 def _wide(width='auto', **more):
     "A layout that shrinks with the page."
     import ipywidgets as widgets
 
     return widgets.Layout(width=width, max_width='100%', min_width='0', **more)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #af43f65a
+# %% ../../nbs/07_figures/08_explorer.ipynb #803f591b
 def _rows(parts, *rows):
     "Widgets in rows, each with its name as a CSS class; a tuple of names is one row."
     import ipywidgets as widgets
@@ -304,7 +309,7 @@ def _rows(parts, *rows):
         lines.append(widgets.HBox([parts[name] for name in names], layout=layout))
     return widgets.VBox(lines, layout=widgets.Layout(max_width='100%'))
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #64d280e9
+# %% ../../nbs/07_figures/08_explorer.ipynb #170c5ee5
 def _choice_parts(opened):
     "The switch, the slider, and what is chosen."
     import ipywidgets as widgets
@@ -320,7 +325,7 @@ def _choice_parts(opened):
         status=widgets.HTML(),
     )
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #c0ebd445
+# %% ../../nbs/07_figures/08_explorer.ipynb #fb031b9c
 _VIEWS = ('answers', 'changed questions', 'your own', 'latents', 'two SAEs', 'training')
 
 
@@ -345,7 +350,7 @@ class ExplorerPanel:
         self._hold = False
         self.refresh()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #7012b9cd
+# %% ../../nbs/07_figures/08_explorer.ipynb #79302269
 @patch
 def guarded(self: ExplorerPanel, make):
     "The HTML that `make` gives, or the error as one line."
@@ -356,12 +361,12 @@ def guarded(self: ExplorerPanel, make):
     except Exception as error:  # whatever goes wrong is one line in the panel
         return page(error_line(f'{type(error).__name__}: {error}'))
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #44be6465
+# %% ../../nbs/07_figures/08_explorer.ipynb #1f8dfcb2
 @patch
 def setting(self: ExplorerPanel) -> tuple:  # choice, degree
     return self.parts['choice'].value, self.parts['degree'].value
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #a819227a
+# %% ../../nbs/07_figures/08_explorer.ipynb #47bb54f8
 @patch
 def refresh(self: ExplorerPanel):
     "Show the chosen view at the chosen degree; the status comes last."
@@ -373,7 +378,7 @@ def refresh(self: ExplorerPanel):
     self.parts['status'].value = self.guarded(
         lambda: overall_words(self.state.book(choice), degree))
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #a61af508
+# %% ../../nbs/07_figures/08_explorer.ipynb #2577cb24
 @patch
 def _choose_view(self: ExplorerPanel, change=None):
     "Show the controls of one view and hide the others."
@@ -381,7 +386,7 @@ def _choose_view(self: ExplorerPanel, change=None):
         box.layout.display = None if name == self.parts['view'].value else 'none'
     self.refresh()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #8e8ea57f
+# %% ../../nbs/07_figures/08_explorer.ipynb #12aec6e7
 @patch
 def _turn_switch(self: ExplorerPanel, change):
     "The switch moves the slider to an end."
@@ -389,7 +394,7 @@ def _turn_switch(self: ExplorerPanel, change):
     if closed != (self.parts['degree'].value > 0):
         self.parts['degree'].value = 1.0 if closed else 0.0
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #45c7031d
+# %% ../../nbs/07_figures/08_explorer.ipynb #4044a90b
 @patch
 def _move_slider(self: ExplorerPanel, change):
     "The switch follows the slider, and what is shown follows when the slider rests."
@@ -398,7 +403,7 @@ def _move_slider(self: ExplorerPanel, change):
     self.parts['switch'].description = 'closed' if degree > 0 else 'open'
     self._later()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #40f9e9eb
+# %% ../../nbs/07_figures/08_explorer.ipynb #c350c932
 @patch
 def _connect(self: ExplorerPanel):
     "Let the controls act."
@@ -407,7 +412,7 @@ def _connect(self: ExplorerPanel):
     self.parts['choice'].observe(self._choose_group, 'value')
     self.parts['view'].observe(self._choose_view, 'value')
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #c7a66fdc
+# %% ../../nbs/07_figures/08_explorer.ipynb #4fcbde84
 @patch
 def _choose_group(self: ExplorerPanel, change=None):
     "Another group: its answers, and a question of its own to begin with."
@@ -415,7 +420,7 @@ def _choose_group(self: ExplorerPanel, change=None):
     self._fill_conditions()
     self._later()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #fff814bf
+# %% ../../nbs/07_figures/08_explorer.ipynb #7629f7e7
 @patch
 def _put_together(self: ExplorerPanel):
     "All widgets in one box."
@@ -432,7 +437,7 @@ def _put_together(self: ExplorerPanel):
     box.add_class('sib-explorer')
     return box
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #26f9cae7
+# %% ../../nbs/07_figures/08_explorer.ipynb #3895b69e
 @patch
 def _add_views(self: ExplorerPanel):
     "The controls of each view, and what gives its HTML."
@@ -451,13 +456,13 @@ def _add_view(self: ExplorerPanel, name: str, make, parts: dict, *rows):
     self.parts |= parts
     self.boxes[name] = _rows(parts, *rows)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #1f72572a
+# %% ../../nbs/07_figures/08_explorer.ipynb #77da51e1
 @patch
 def _add_answers(self: ExplorerPanel):
     "Accuracies, and questions that changed."
     import ipywidgets as widgets
 
-    by = widgets.ToggleButtons(options=BY, description='by', style=dict(button_width='auto'))
+    by = widgets.ToggleButtons(options=BY, style=dict(button_width='auto'))
     self._add_view('answers', self._answers, dict(by=by), 'by')
     condition = widgets.Dropdown(description='asked as', layout=_wide('24em'))
     self._add_view('changed questions', self._changed, dict(condition=condition), 'condition')
@@ -470,7 +475,7 @@ def _answers(self: ExplorerPanel):
     choice, degree = self.setting()
     return accuracy_html(self.state.book(choice), degree, self.parts['by'].value)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #ebfb0b18
+# %% ../../nbs/07_figures/08_explorer.ipynb #bf04f4de
 @patch
 def _fill_conditions(self: ExplorerPanel):
     "The conditions under which the chosen group's questions are asked."
@@ -487,7 +492,7 @@ def _changed(self: ExplorerPanel):
     place = min(self.parts['condition'].value or 0, len(book.conditions) - 1)
     return changed_html(book, degree, book.conditions[place])
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #c3cadc96
+# %% ../../nbs/07_figures/08_explorer.ipynb #713dca91
 @patch
 def _add_own(self: ExplorerPanel):
     "A question or a sentence of one's own."
@@ -509,7 +514,7 @@ def _add_own(self: ExplorerPanel):
     for part in parts.values():
         part.observe(lambda change: self._later(), 'value')
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #f18065db
+# %% ../../nbs/07_figures/08_explorer.ipynb #3a41bd52
 @patch
 def _rows_of_book(self: ExplorerPanel):
     "All questions of the chosen group's answers."
@@ -528,7 +533,7 @@ def _own(self: ExplorerPanel):
     own = OwnText(parts['question'].value, choices, subject, is_sentence)
     return own_html(self.state.asker(choice), own, degree)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #09efacd8
+# %% ../../nbs/07_figures/08_explorer.ipynb #d36af814
 @patch
 def _latent_options(self: ExplorerPanel, found):
     "Labels and (SAE, number) of some latents."
@@ -538,7 +543,7 @@ def _latent_options(self: ExplorerPanel, found):
         options.append((f'{view.name}/{latent}: {latent_label(view, latent)}', (which, latent)))
     return options
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #5d112a9c
 @patch
 def _all_latents(self: ExplorerPanel):
     "All latents that fire, those first that fire most on the forget domain."
@@ -550,7 +555,7 @@ def _all_latents(self: ExplorerPanel):
         found += [(which, int(latent)) for latent in order if fires[latent]]
     return found
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #564be255
+# %% ../../nbs/07_figures/08_explorer.ipynb #44ff8e54
 @patch
 def _add_latents(self: ExplorerPanel):
     "The list of latents, search, and a page."
@@ -570,7 +575,7 @@ def _add_latents(self: ExplorerPanel):
     parts['latent'].observe(self._go_to, 'value')
     parts['found'].observe(self._pick, 'value')
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #981db6c6
+# %% ../../nbs/07_figures/08_explorer.ipynb #2f14c251
 @patch
 def _search(self: ExplorerPanel, change=None):
     "List the latents that fire on a word."
@@ -588,7 +593,7 @@ def _search(self: ExplorerPanel, change=None):
         self._problem = error
     self._later()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #bbe4bdd9
+# %% ../../nbs/07_figures/08_explorer.ipynb #2d71dc7b
 @patch
 def _go_to(self: ExplorerPanel, change=None):
     "Show a latent by its name."
@@ -600,7 +605,7 @@ def _go_to(self: ExplorerPanel, change=None):
         self._problem = error
     self._later()
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #9fd095a2
 @patch
 def _show_latent(self: ExplorerPanel, wanted):
     "Pick a latent, in a list that holds it."
@@ -610,7 +615,7 @@ def _show_latent(self: ExplorerPanel, wanted):
         self.parts['found'].options = self._latent_options([wanted, *rest])
     self.parts['found'].value = wanted
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #7fe441a7
+# %% ../../nbs/07_figures/08_explorer.ipynb #afdc52b7
 @patch
 def _pick(self: ExplorerPanel, change=None):
     self._problem = None
@@ -630,7 +635,7 @@ def _latent(self: ExplorerPanel):
     link = Markup('<p class="sib-quiet">link: explore(latent=\'{}\')</p>').format(name)
     return link + latent_page(self.opened.model, self.opened.views, *picked)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #cc13d6d4
+# %% ../../nbs/07_figures/08_explorer.ipynb #9f48b63b
 @patch
 def _fill_related(self: ExplorerPanel, which, latent):
     "A button for each related latent."
@@ -645,7 +650,7 @@ def _fill_related(self: ExplorerPanel, which, latent):
         buttons.append(button)
     self.parts['related'].children = buttons
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #2b6d2f80
+# %% ../../nbs/07_figures/08_explorer.ipynb #5f7f1785
 def known_saes(
     d_in: int,  # width of the model
     model_name: str,
@@ -662,7 +667,7 @@ def known_saes(
                 found[path.parent.name] = path.parent
     return found
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #d479b081
+# %% ../../nbs/07_figures/08_explorer.ipynb #4170a6d4
 @patch
 def _add_two(self: ExplorerPanel):
     "Two SAEs side by side."
@@ -682,7 +687,7 @@ def _add_two(self: ExplorerPanel):
     for part in parts.values():
         part.observe(lambda change: self._later(), 'value')
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #9f417245
+# %% ../../nbs/07_figures/08_explorer.ipynb #2740d7ac
 @patch
 def _compared_view(self: ExplorerPanel, name):
     "The latents of an SAE on the texts; kept."
@@ -698,7 +703,7 @@ def _two(self: ExplorerPanel):
     pair = [self._compared_view(self.parts[name].value) for name in ('one', 'two')]
     return side_by_side_html(pair, 0, 1)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #5d24187d
+# %% ../../nbs/07_figures/08_explorer.ipynb #13585e06
 @patch
 def _add_training(self: ExplorerPanel):
     "A film."
@@ -718,7 +723,7 @@ def _add_training(self: ExplorerPanel):
     parts['play'].observe(lambda change: setattr(parts['frame'], 'index', change['new']), 'value')
     self._open_film()
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #d737aba1
+# %% ../../nbs/07_figures/08_explorer.ipynb #8fcb7e74
 @patch
 def _chosen_film(self: ExplorerPanel):
     "The film that is chosen; kept."
@@ -729,7 +734,7 @@ def _chosen_film(self: ExplorerPanel):
         self._made_films[title] = self._film_makers[title]()
     return self._made_films[title]
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #e8479d0f
 @patch
 def _open_film(self: ExplorerPanel, change=None):
     "The frames of the chosen film."
@@ -742,12 +747,12 @@ def _open_film(self: ExplorerPanel, change=None):
     self.parts['frame'].value = len(steps) - 1
     self._later()
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #68090e26
 @patch
 def _frame(self: ExplorerPanel):
     return frame_html(self._chosen_film(), self.parts['frame'].value)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #e4e996a7
+# %% ../../nbs/07_figures/08_explorer.ipynb #9c34c361
 _LIVE = ('JPY_SESSION_NAME', 'VSCODE_PID', 'COLAB_RELEASE_TAG')  # set where somebody looks on
 
 
@@ -763,7 +768,7 @@ def explore(
         return _live_panel(opened, latent).box if live else _as_output(static_page(opened))
     return _with_choice(what, latent)
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #d1026b7c
+# %% ../../nbs/07_figures/08_explorer.ipynb #e7f9e914
 def _named(what):
     "The function that opens something by its name."
     found = what_to_open()
@@ -782,7 +787,7 @@ def _as_output(text):
 
     return HTML(str(text))
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #a568e4f0
+# %% ../../nbs/07_figures/08_explorer.ipynb #7a214233
 def _live_panel(opened, latent=None):
     "The panel, on a latent's page if one is named."
     panel = ExplorerPanel(opened)
@@ -792,7 +797,7 @@ def _live_panel(opened, latent=None):
         panel.parts['view'].value = 'latents'
     return panel
 
-# %% ../../nbs/07_figures/08_explorer.ipynb #812a4b78
+# %% ../../nbs/07_figures/08_explorer.ipynb #8b9c5706
 def _with_choice(what, latent):
     "The panel below a list of what can be opened, where there is a choice."
     import ipywidgets as widgets
@@ -807,12 +812,16 @@ def _with_choice(what, latent):
     choice = widgets.Dropdown(options=names, value=chosen, description='open', layout=_wide('40em'))
     choice.add_class('sib-open')
     box = widgets.VBox([choice, panel.box])
-
-    def open_other(change):
-        try:
-            box.children = [choice, _live_panel(found[choice.value]()).box]
-        except Exception as error:  # one line in the panel
-            box.children = [choice, widgets.HTML(page(error_line(error)))]
-
-    choice.observe(open_other, 'value')
+    choice.observe(lambda change: _open_other(box, found[choice.value]), 'value')
     return box
+
+# %% ../../nbs/07_figures/08_explorer.ipynb #4fc6cd7f
+def _open_other(box, make):
+    "Put another panel below the list."
+    import ipywidgets as widgets
+
+    choice = box.children[0]
+    try:
+        box.children = [choice, _live_panel(make()).box]
+    except Exception as error:  # one line in the panel
+        box.children = [choice, widgets.HTML(page(error_line(error)))]

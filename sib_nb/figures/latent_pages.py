@@ -9,7 +9,7 @@ __all__ = ['WordIndex', 'index_words', 'LatentView', 'view_latents', 'top_words'
            'histogram_html', 'outputs_html', 'related_html', 'latent_page', 'domain_share', 'latents_html',
            'matched_latents', 'side_by_side_html']
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #db75461d
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #6356ecfc
 import re
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from markupsafe import Markup
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from ..core import SIBError
 from .page_parts import bar, heading, number, shaded, sparkline, table, together
@@ -24,7 +25,7 @@ from .run_inspection import TextIndex, domain_rates, index_texts
 from ..language_model.model import special_tokens
 from ..sae.sae import SAE
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #020ef9d1
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0a03ee9f
 class WordIndex(NamedTuple):
     "The words of indexed texts."
 
@@ -32,7 +33,7 @@ class WordIndex(NamedTuple):
     word: np.ndarray  # of each token, a position in `names`, `(tokens,)`
     weight: np.ndarray  # content weight of each distinct word, in [0, 1]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b0df4e6d
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #1e5563f1
 def _word_starts(pieces, doc):
     "Whether a word begins at each token."
     has_space = np.array([piece[:1].isspace() or piece.startswith('<0x') for piece in pieces])
@@ -41,7 +42,15 @@ def _word_starts(pieces, doc):
     new_text = np.r_[True, doc[1:] != doc[:-1]]
     return has_space | ~is_word | follows_mark | new_text
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b95af69e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #1e81c415
+def _has_content(names):
+    "Words with a letter or digit that are no function words."
+    found = []
+    for name in names:
+        found.append(any(c.isalnum() for c in name) and name not in ENGLISH_STOP_WORDS)
+    return np.array(found)
+
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #7ac31cd4
 def index_words(
     index: TextIndex,  # from `index_texts`
 ) -> WordIndex:
@@ -57,11 +66,10 @@ def index_words(
     n_docs = len(np.unique(index.doc))
     pairs = np.unique(np.stack([word, index.doc]), axis=1)
     n_with = np.bincount(pairs[0], minlength=len(names))
-    weight = np.log(n_docs / n_with) / np.log(max(n_docs, 2))
-    has_letter = np.array([any(c.isalnum() for c in name) for name in names])
-    return WordIndex(names, word, weight * has_letter)
+    weight = (np.log(n_docs / n_with) / np.log(max(n_docs, 2))) ** 2
+    return WordIndex(names, word, weight * _has_content(names))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9faf96d4
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0ba6acbb
 class LatentView(NamedTuple):
     "An SAE with its latents on some texts."
 
@@ -71,7 +79,7 @@ class LatentView(NamedTuple):
     index: TextIndex
     words: WordIndex
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #236799d6
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #bb6af8ee
 def view_latents(
     model,  # from `load_model`
     sae: SAE,
@@ -84,14 +92,14 @@ def view_latents(
     index = index_texts(model, sae, layer, texts, domains)
     return LatentView(name or f'L{layer}', sae, layer, index, index_words(index))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #bb6553dd
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #86fdb3de
 def _column(view, latent):
     "The tokens on which a latent fires, and its activations there."
     z = view.index.z
     at = slice(z.indptr[latent], z.indptr[latent + 1])
     return z.indices[at], z.data[at]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #14bd6e4b
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #be2684db
 def top_words(
     view: LatentView,
     latent: int,
@@ -104,7 +112,7 @@ def top_words(
     order = np.argsort(-mass, kind='stable')[:n]
     return [str(view.words.names[i]) for i in order if mass[i] > 0]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #348ccd32
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #ebacf009
 def latent_label(
     view: LatentView,
     latent: int,
@@ -114,7 +122,7 @@ def latent_label(
     found = top_words(view, latent, n)
     return ' · '.join(found) if found else 'silent on these texts'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5cdc9fa3
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e9d4efcc
 def group_label(
     view: LatentView,
     members,  # latents
@@ -129,7 +137,7 @@ def group_label(
     order = np.argsort(-mass, kind='stable')[:n]
     return ' · '.join(str(view.words.names[i]) for i in order if mass[i] > 0) or 'silent'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #fd1d299f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e4f75b38
 class LatentExample(NamedTuple):
     "A part of a text around its strongest token."
 
@@ -139,7 +147,7 @@ class LatentExample(NamedTuple):
     pieces: list
     values: list
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #eabc1c3f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5d7191dc
 def _peaks(view, latent, weighed):
     "For each text in which the latent fires: its strongest token, and how strong it is."
     tokens, values = _column(view, latent)
@@ -151,7 +159,7 @@ def _peaks(view, latent, weighed):
     best = order[first]
     return tokens[best], strength[best]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #7f13c529
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #c0f90bd7
 def _example_at(view, latent, token, where, around):
     "The example whose strongest token this is."
     index = view.index
@@ -165,7 +173,7 @@ def _example_at(view, latent, token, where, around):
     pieces = index.pieces[start:end].tolist()
     return LatentExample(where, domain, float(values[token - start]), pieces, values.tolist())
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #e2867163
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #98e69fac
 def examples(
     view: LatentView,
     latent: int,
@@ -187,7 +195,7 @@ def examples(
         wanted.append((int(token), f'{quantile:.0%} quantile'))
     return [_example_at(view, latent, token, where, around) for token, where in wanted]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0b73294e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #303dcbbb
 @lru_cache(maxsize=4)
 def _unused_tokens(tokenizer):
     "Ids of special and of reserved tokens, which no text holds."
@@ -195,7 +203,7 @@ def _unused_tokens(tokenizer):
     reserved = [i for name, i in names.items() if re.fullmatch(r'<unused\d+>', name)]
     return torch.tensor(sorted({*reserved, *special_tokens(tokenizer)}))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2d5de70c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b6d38b12
 @torch.no_grad()
 def output_tokens(
     model,  # from `load_model`
@@ -215,7 +223,7 @@ def output_tokens(
     pairs = list(zip(printed, logits[chosen].tolist()))
     return pairs[:n], pairs[n:]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0ed05d44
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b3aa19d1
 def activation_correlation(
     first: LatentView,
     second: LatentView,
@@ -232,7 +240,7 @@ def activation_correlation(
     size = np.outer(*sizes)
     return np.where(size > 1e-12, covariance / np.maximum(size, 1e-12), 0.0)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #563f1898
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #703978af
 class Related(NamedTuple):
     "A latent that is related to another."
 
@@ -241,15 +249,23 @@ class Related(NamedTuple):
     value: float  # cosine or correlation
     how: str  # 'direction' or 'same tokens'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #225f12ba
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5c975169
 def _nearest(values, number, how, n, own):
     "The largest of the values, without the latent itself."
     order = np.argsort(-values, kind='stable')
     chosen = [int(i) for i in order if i != own][:n]
     return [Related(number, i, float(values[i]), how) for i in chosen]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #dec863b6
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #53785a1d
 @torch.no_grad()
+def _similarities(view, latent, other):
+    "Cosines and correlations of a latent with all latents of an SAE."
+    row = view.sae.W_dec[latent].float()
+    cosine = torch.cosine_similarity(other.sae.W_dec.float(), row[None]).cpu().numpy()
+    column = view._replace(index=view.index._replace(z=view.index.z[:, [latent]]))
+    return cosine, activation_correlation(column, other)[0]
+
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2f18b81f
 def related_latents(
     views: list,  # of `LatentView`
     which: int,  # the SAE of the latent
@@ -257,23 +273,18 @@ def related_latents(
     n: int = 3,  # of each kind
 ) -> list:  # of `Related`, the nearest first
     "Latents in the same direction, and latents that fire on the same tokens."
-    mine = views[which]
-    row = mine.sae.W_dec[latent].float()
     directions, tokens = [], []
     for place, other in enumerate(views):
         own = latent if place == which else -1
-        if other.sae.W_dec.shape[1] == len(row):
-            cosine = torch.cosine_similarity(other.sae.W_dec.float(), row[None]).cpu().numpy()
-            directions += _nearest(cosine, place, 'direction', n, own)
-        column = mine._replace(index=mine.index._replace(z=mine.index.z[:, [latent]]))
-        correlation = activation_correlation(column, other)[0]
+        cosine, correlation = _similarities(views[which], latent, other)
+        directions += _nearest(cosine, place, 'direction', n, own)
         tokens += _nearest(correlation, place, 'same tokens', n, own)
     near = []
     for kind in (directions, tokens):
         near += sorted(kind, key=lambda found: -found.value)[:n]
     return near
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #71e51bc9
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #4b608e3d
 class LatentHit(NamedTuple):
     "A latent that fires on a word."
 
@@ -282,7 +293,7 @@ class LatentHit(NamedTuple):
     relative: float  # mean activation on the word, in units of its mean where it fires
     fires: float  # on this share of the word's tokens
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #6400cbf3
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #c44f58d3
 def _hits(view, number, rows):
     "How each latent fires on some tokens."
     z = view.index.z
@@ -295,7 +306,7 @@ def _hits(view, number, rows):
     found = np.flatnonzero(fires > 0)
     return [LatentHit(number, int(i), float(relative[i]), float(fires[i])) for i in found]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #a1517e57
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #d04eebf8
 def search_latents(
     views: list,  # of `LatentView` on the same texts
     text: str,  # a part of a word
@@ -315,7 +326,7 @@ def search_latents(
         hits += _hits(view, place, rows)
     return sorted(hits, key=lambda hit: -hit.relative)[:n]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5f4e2418
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5138d339
 def latent_anchor(
     view: LatentView,
     latent: int,
@@ -324,7 +335,7 @@ def latent_anchor(
     plain = re.sub(r'\W+', '-', view.name).strip('-')
     return f'latent-{plain}-{latent}'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5ad29482
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #1d20f08f
 def latent_link(
     view: LatentView,
     latent: int,
@@ -334,7 +345,7 @@ def latent_link(
     text = latent_label(view, latent)
     return Markup('<a href="#{}">{}/{}</a> {}').format(anchor, view.name, latent, text)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #39dd5dce
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #641ad45c
 def parse_latent(
     text: str,  # such as 'L2/17'
     views: list,  # of `LatentView`
@@ -352,7 +363,7 @@ def parse_latent(
         raise SIBError(f'{name} has latents 0 to {d_sae - 1}, not {digits[:12]}')
     return which, int(digits)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #23bb5993
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #8bfa31ea
 def examples_html(
     view: LatentView,
     latent: int,
@@ -367,7 +378,7 @@ def examples_html(
         rows.append([example.where, number(example.peak), example.domain, text])
     return table(['', 'peak', 'domain', 'text'], rows, 'sib-examples')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2632f8c6
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #7b6236c1
 def domains_html(
     view: LatentView,
     latents,
@@ -378,7 +389,7 @@ def domains_html(
     rows = [[row.domain, bar(row.fires, top, 4)] for row in rates.itertuples()]
     return table(['domain', 'fires on this share of tokens'], rows, 'sib-domains')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #34f5c961
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #335c8da0
 def histogram_html(
     view: LatentView,
     latent: int,
@@ -395,7 +406,7 @@ def histogram_html(
     return Markup('<p>{} <span class="sib-quiet">{}</span></p>').format(
         drawn.format(sparkline(counts)), words)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #fd48e9cf
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #f2604cfc
 def outputs_html(
     model,  # from `load_model`
     view: LatentView,
@@ -409,7 +420,7 @@ def outputs_html(
         rows.append([names[0], f'{more:+.1f}', names[1], f'{less:+.1f}'])
     return table(['raised', 'sd', 'lowered', 'sd'], rows, 'sib-outputs')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #203b96e2
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #24651129
 def related_html(
     views: list,
     which: int,
@@ -422,7 +433,7 @@ def related_html(
         rows.append([link, found.how, number(found.value)])
     return table(['latent', 'related by', ''], rows, 'sib-related')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b1480894
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #6dcf4b5c
 def latent_page(
     model,  # from `load_model`
     views: list,  # of `LatentView`
@@ -441,7 +452,7 @@ def latent_page(
     made = Markup('<div id="{}" class="sib-latent">{}{}{}</div>')
     return made.format(anchor, title, columns, examples_html(view, latent, n_examples))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #4ac83e38
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #84e04821
 def domain_share(
     view: LatentView,
     domains,  # names
@@ -457,7 +468,7 @@ def domain_share(
     other = np.mean(outside, 0) if outside else 0.0
     return forget / np.maximum(forget + other, 1e-12)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #4c026d8d
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a82a798a
 def latents_html(
     views: list,
     which: int,
@@ -476,7 +487,7 @@ def latents_html(
     columns = ['latent', 'fires', f'share on {", ".join(domains)}']
     return table(columns, rows, 'sib-latents')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #a3a31b89
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #540c774c
 def matched_latents(
     first: LatentView,
     second: LatentView,
@@ -489,7 +500,7 @@ def matched_latents(
     order = [i for i in np.argsort(-values, kind='stable') if fires[i]]
     return [(int(i), int(best[i]), float(values[i])) for i in order]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b88d1af5
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2b12d276
 def side_by_side_html(
     views: list,
     first: int,

@@ -6,15 +6,17 @@
 __all__ = ['COLORS', 'page', 'together', 'heading', 'number', 'bar', 'table', 'sparkline', 'shaded', 'tabs', 'drawing', 'label',
            'path', 'line_chart', 'error_line']
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #b693ca00
+# %% ../../nbs/07_figures/04_page_parts.ipynb #9a98159c
+import re
+
 import numpy as np
 from markupsafe import Markup, escape
 
 from ..core import SIBError
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #b10d6b7f
+# %% ../../nbs/07_figures/04_page_parts.ipynb #fa770d9f
 _PARTS_CSS = '''
-.sib-page { max-width: 62rem; line-height: 1.35; overflow-wrap: anywhere; }
+.sib-page { max-width: 62rem; line-height: 1.35; overflow-wrap: break-word; }
 .sib-page table { border-collapse: collapse; margin: .4em 0; font-size: .92em; }
 .sib-page th, .sib-page td { text-align: left; padding: .1em .8em .1em 0; vertical-align: top; }
 .sib-page tr { background: none !important; }
@@ -23,13 +25,14 @@ _PARTS_CSS = '''
 .sib-bar.other { background: rgba(1, 115, 178, .8); }
 .sib-columns { display: flex; flex-wrap: wrap; gap: 0 2rem; }
 .sib-columns > * { flex: 1 1 18rem; min-width: 0; }
+.sib-shading td:first-child, .sib-changed td:last-child { white-space: nowrap; }
 .sib-quiet { opacity: .75; font-size: .92em; }
 .sib-text { margin: .15em 0; }
 .sib-error { border-left: 4px solid #d55e00; padding-left: .5em; }
 .sib-page svg { max-width: 100%; height: auto; color: inherit; }
 '''
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #51320508
+# %% ../../nbs/07_figures/04_page_parts.ipynb #3773b86f
 _TABS_CSS = '''
 .sib-tabs > details > summary { cursor: pointer; padding: .3em .8em; font-weight: 600; }
 .sib-tabs > details > summary:focus-visible { outline: 2px solid #0173b2; }
@@ -42,7 +45,7 @@ _TABS_CSS = '''
 }
 '''
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #f1529e30
+# %% ../../nbs/07_figures/04_page_parts.ipynb #e8bad4b1
 def page(
     *parts,  # `Markup`, or texts that are escaped
 ) -> Markup:
@@ -50,7 +53,7 @@ def page(
     style = Markup('<style>{}</style>').format(Markup(_PARTS_CSS + _TABS_CSS))
     return Markup('<div class="sib-page">{}{}</div>').format(style, together(parts))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #0e365991
+# %% ../../nbs/07_figures/04_page_parts.ipynb #5b87958a
 def together(
     parts,  # `Markup`, or texts that are escaped
     between: str = '',
@@ -58,7 +61,7 @@ def together(
     "Parts one after the other."
     return Markup(escape(between)).join(parts)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #d0734a76
+# %% ../../nbs/07_figures/04_page_parts.ipynb #63c6b81d
 def heading(
     text,
     note='',  # in smaller letters behind it
@@ -67,7 +70,7 @@ def heading(
     behind = Markup(' <span class="sib-quiet">{}</span>').format(note) if note else ''
     return Markup('<p><b>{}</b>{}</p>').format(text, behind)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #ea2d804c
+# %% ../../nbs/07_figures/04_page_parts.ipynb #fddcfffe
 def number(
     value,
     digits: int = 2,
@@ -77,7 +80,7 @@ def number(
         return '–'
     return f'{value:.{digits}f}'
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #5944e413
+# %% ../../nbs/07_figures/04_page_parts.ipynb #d97d4b88
 def bar(
     value: float,
     top: float = 1.0,  # the value of a bar of full width
@@ -90,7 +93,7 @@ def bar(
     drawn = Markup('<span class="{}" style="width:{:.2f}em"></span> {}')
     return drawn.format(kind, 5 * share, number(value, digits))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #e4361f14
+# %% ../../nbs/07_figures/04_page_parts.ipynb #090fc1f0
 def table(
     columns,  # headings
     rows,  # lists of cells: `Markup`, or anything else, which is escaped
@@ -106,7 +109,7 @@ def table(
     content = Markup('<thead>{}</thead><tbody>{}</tbody>').format(head, body)
     return Markup('<table class="{}">{}</table>').format(name, content)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #e5c6373c
+# %% ../../nbs/07_figures/04_page_parts.ipynb #5acce5c7
 _LEVELS = ' ▁▂▃▄▅▆▇█'
 
 
@@ -118,7 +121,14 @@ def sparkline(
     heights = np.sqrt(counts / max(counts.max(initial=0), 1e-12))
     return ''.join(_LEVELS[int(np.ceil(height * (len(_LEVELS) - 1)))] for height in heights)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #b57bae4a
+# %% ../../nbs/07_figures/04_page_parts.ipynb #dd0f8013
+_BYTE = re.compile(r'^<0x([0-7][0-9A-F])>$')  # a token of one byte, if that is a character
+
+
+def _character(match):
+    return chr(int(match[1], 16))
+
+# %% ../../nbs/07_figures/04_page_parts.ipynb #0048e91c
 def shaded(
     pieces,  # tokens as they are printed
     values,  # their activations
@@ -127,7 +137,7 @@ def shaded(
     "A text with tokens shaded by their activation."
     tokens = []
     for piece, value in zip(pieces, values):
-        piece = piece.replace('<0x0A>', '\n').replace('\n', '↵')
+        piece = _BYTE.sub(_character, piece).replace('\n', '↵')
         if value <= 0:
             tokens.append(escape(piece))
             continue
@@ -136,7 +146,7 @@ def shaded(
         tokens.append(style.format(alpha, value, piece))
     return together(tokens)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #ea884c76
+# %% ../../nbs/07_figures/04_page_parts.ipynb #06c3398f
 def tabs(
     contents: dict,  # heading → content
     name: str,  # of this set of tabs, distinct on the page
@@ -150,7 +160,7 @@ def tabs(
         made.append(tab.format(name, state, title, content))
     return Markup('<div class="sib-tabs">{}</div>').format(together(made))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #6471ea75
+# %% ../../nbs/07_figures/04_page_parts.ipynb #0f7884d6
 COLORS = ('#de8f05', '#0173b2', '#029e73', '#cc78bc', '#ca9161', '#949494')
 
 
@@ -165,13 +175,13 @@ def drawing(
     start += 'font-size="11" fill="currentColor">{3}</svg>'
     return Markup(start).format(width, height, words, together(parts))
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #7d2dde0b
+# %% ../../nbs/07_figures/04_page_parts.ipynb #2fec3786
 def label(x: float, y: float, text, anchor: str = 'start') -> Markup:
     "A text at a place of a drawing."
     made = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
     return made.format(x, y, anchor, text)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #2c5f8248
+# %% ../../nbs/07_figures/04_page_parts.ipynb #b994bc4c
 def path(x, y, color: str, width: float = 1.5, dashed: bool = False) -> Markup:
     "A line through points of a drawing; those without a number are left out."
     points = [(a, b) for a, b in zip(x, y) if np.isfinite(a) and np.isfinite(b)]
@@ -182,27 +192,27 @@ def path(x, y, color: str, width: float = 1.5, dashed: bool = False) -> Markup:
     made = Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="{}"{}/>')
     return made.format(steps, color, width, dash)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #160815e9
+# %% ../../nbs/07_figures/04_page_parts.ipynb #e200e518
 def _scaled(values, low, high, start, end):
     "Values of a range in places of a drawing."
     span = high - low or 1.0
     return start + (np.asarray(values, float) - low) / span * (end - start)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #3dc731c0
+# %% ../../nbs/07_figures/04_page_parts.ipynb #b2e6889d
 def _mark_at(at, first, last, size):
     "A dashed vertical line at a value of x."
     width, height = size
     x = _scaled([at, at], first, last, 40, width - 90)
     return path(x, [12, height - 20], 'currentColor', 1, dashed=True)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #63a122ae
+# %% ../../nbs/07_figures/04_page_parts.ipynb #a3961261
 def _check_curves(curves):
     "Refuse what cannot be drawn."
     if not curves:
         raise SIBError('there are no curves to draw; pass at least one')
     return np.concatenate([np.asarray(values, float) for _, values in curves.values()])
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #7c318060
+# %% ../../nbs/07_figures/04_page_parts.ipynb #3ee4443b
 def line_chart(
     curves: dict,  # name → (x, y)
     what: str,  # what y is
@@ -228,21 +238,21 @@ def line_chart(
         parts.append(_mark_at(at, xs.min(), xs.max(), size))
     return drawing(parts, width, height, what)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #f0015fec
+# %% ../../nbs/07_figures/04_page_parts.ipynb #67fe5162
 def _name_of_curve(name, color, place, width):
     "A line of the legend, to the right."
     y = 24 + 15 * place
     line = path([width - 84, width - 70], [y - 4, y - 4], color, 3)
     return line + label(width - 66, y, name)
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #3b55f2a1
+# %% ../../nbs/07_figures/04_page_parts.ipynb #250287b2
 def _ends_of_axis(xs, size):
     "The first and last value of x below the curves."
     width, height = size
     first = label(40, height - 5, f'{xs.min():g}')
     return [first, label(width - 90, height - 5, f'step {xs.max():g}', 'end')]
 
-# %% ../../nbs/07_figures/04_page_parts.ipynb #75255743
+# %% ../../nbs/07_figures/04_page_parts.ipynb #1fd1ef19
 def error_line(
     error,  # an exception, or a text
 ) -> Markup:

@@ -6,7 +6,7 @@
 __all__ = ['Film', 'run_film', 'filmed_runs', 'flow_between', 'touched', 'sankey', 'frame_words', 'frame_html', 'group_film',
            'stored_group_film']
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #865b3dfe
+# %% ../../nbs/07_figures/07_training_film.ipynb #737cbb84
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .run_inspection import GroupHistory, changes, replay, short_name
 from .run_inspection import starting_partition
 from .tables import read_shown_result
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #d58e1555
+# %% ../../nbs/07_figures/07_training_film.ipynb #562abc12
 class Film(NamedTuple):
     "A training run, frame by frame."
 
@@ -31,13 +31,13 @@ class Film(NamedTuple):
     history: GroupHistory | None  # of the groups; None if they do not change
     note: str = ''
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #f92a4940
+# %% ../../nbs/07_figures/07_training_film.ipynb #aabbfa7f
 def _curve(rows, name):
     "Steps and values of a logged quantity, where it was logged."
     pairs = [(row['step'], row[name]) for row in rows if row.get(name) is not None]
     return [step for step, _ in pairs], [value for _, value in pairs]
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #52bf9330
+# %% ../../nbs/07_figures/07_training_film.ipynb #a5a68a17
 def _logged_rows(file):
     "The lines of a history file; none if there is no such file."
     if not file.is_file():
@@ -45,7 +45,7 @@ def _logged_rows(file):
     with open(file, encoding='utf-8') as lines:
         return [json.loads(line) for line in lines if line.strip()]
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #19568f36
+# %% ../../nbs/07_figures/07_training_film.ipynb #ecfb0065
 def _score_curve(folder, run, seed):
     "The unlearning score during a run: forget score and what is retained; empty if not measured."
     file = folder / 'score_speed.json'
@@ -55,7 +55,15 @@ def _score_curve(folder, run, seed):
         return {}
     return {'score': _curve(own, 'score'), 'retained': _curve(own, 'retained')}
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #edc1958a
+# %% ../../nbs/07_figures/07_training_film.ipynb #6bb4edee
+def _logged_charts(rows):
+    "The curves of a history: number of groups, and information between them."
+    charts = {'groups': {'groups': _curve(rows, 'n_groups')}} if rows else {}
+    if _curve(rows, 'mi')[0]:
+        charts['mean information between groups (nats)'] = {'MI': _curve(rows, 'mi')}
+    return charts
+
+# %% ../../nbs/07_figures/07_training_film.ipynb #0b34484a
 _FILM_FIELDS = dict(title=str, run=str, seed=int, events=list, dict_size=int, training_steps=int)
 
 
@@ -69,23 +77,22 @@ def run_film(
         raise SIBError(f'{file.name} holds no changes of groups; choose a run that adapts them')
     start = starting_partition(result['run'], result, result['dict_size'])
     history = replay(result['events'], start)
-    rows = _logged_rows(file.parent / str(result.get('history', '')))
-    charts = {'groups': {'groups': _curve(rows, 'n_groups')}} if rows else {}
-    if _curve(rows, 'mi')[0]:
-        charts['mean information between groups (nats)'] = {'MI': _curve(rows, 'mi')}
+    charts = _logged_charts(_logged_rows(file.parent / str(result.get('history', ''))))
     score = _score_curve(file.parent, result['run'], result['seed'])
     if score:
         charts['removed knowledge (unlearning score)'] = score
     note = '' if score else 'the unlearning score was not measured during this run'
     return Film(f'{result["title"]}, seed {result["seed"]}', history.steps, charts, history, note)
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #6c4ec851
+# %% ../../nbs/07_figures/07_training_film.ipynb #f2096624
 def filmed_runs(
     folder=None,  # default: `data/results`
 ) -> list:  # result files of runs whose groups changed, one of each run: the lowest seed
     "Runs with a film."
     found = {}
     for file in sorted(Path(folder or data_dir() / 'results').glob('*-s*.json')):
+        if file.name.split('-')[0] in found:
+            continue
         try:
             result = read_shown_result(file, _FILM_FIELDS)
         except (SIBError, OSError):
@@ -94,7 +101,7 @@ def filmed_runs(
             found.setdefault(result['run'], file)
     return list(found.values())
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #130f3667
+# %% ../../nbs/07_figures/07_training_film.ipynb #0ad1924a
 def flow_between(
     first,  # each feature's group, `(features,)`
     second,  # the same later
@@ -103,7 +110,7 @@ def flow_between(
     pairs, counts = np.unique(np.stack([first, second]), axis=1, return_counts=True)
     return {(int(a), int(b)): int(n) for a, b, n in zip(*pairs, counts)}
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #9f2c2df7
+# %% ../../nbs/07_figures/07_training_film.ipynb #253f277d
 def touched(
     first,  # each feature's group, `(features,)`
     second,  # the same later
@@ -119,7 +126,7 @@ def touched(
             same.add(a)
     return ~np.isin(first, list(same))
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #c8b630e7
+# %% ../../nbs/07_figures/07_training_film.ipynb #05b3ea1b
 _GAP = 3.0  # between boxes
 
 
@@ -133,7 +140,7 @@ def _boxes(column, order, unit):
         top += height + _GAP
     return made
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #26aaed64
+# %% ../../nbs/07_figures/07_training_film.ipynb #849beb7d
 def _by_origin(column, before, boxes):
     "The groups of a column by the mean place of their features in the column before."
     middle = np.array([boxes[group][0] + boxes[group][1] / 2 for group in before])
@@ -141,7 +148,7 @@ def _by_origin(column, before, boxes):
     means = [middle[column == group].mean() for group in groups]
     return [int(group) for group in groups[np.argsort(means, kind='stable')]]
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #ff5c4052
+# %% ../../nbs/07_figures/07_training_film.ipynb #2a157a6a
 def _band(x, y, height, color):
     "A band from (x[0], y[0]) to (x[1], y[1])."
     middle = (x[0] + x[1]) / 2
@@ -151,7 +158,7 @@ def _band(x, y, height, color):
     lower += f'{y[0] + height:.1f} {x[0]:.0f},{y[0] + height:.1f} Z'
     return Markup('<path d="{}" fill="{}" opacity=".45"/>').format(upper + lower, color)
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #09c46eaa
+# %% ../../nbs/07_figures/07_training_film.ipynb #b4d9d0c9
 def _bands(first, second, boxes, x, unit):
     "The bands between two columns, in the colours of the groups that they come from."
     used = [{group: box[0] for group, box in column.items()} for column in boxes]
@@ -166,7 +173,7 @@ def _bands(first, second, boxes, x, unit):
         used[1][b] += height
     return made
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #5a1c96e3
+# %% ../../nbs/07_figures/07_training_film.ipynb #ed6bfc84
 def _box_parts(boxes, names, x, anchor):
     "Boxes with their names, those that are tall enough."
     made = []
@@ -178,7 +185,7 @@ def _box_parts(boxes, names, x, anchor):
             made.append(label(at, top + height / 2 + 4, short_name(names[group], 12), anchor))
     return made
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #5dcc2726
+# %% ../../nbs/07_figures/07_training_film.ipynb #faeaf87c
 def sankey(
     history: GroupHistory,  # from `replay`
     i: int,  # which of `history.steps`
@@ -199,7 +206,7 @@ def sankey(
         boxes.append(_boxes(column, _by_origin(column, before, boxes[-1]), unit))
     return _sankey_drawing(history, frames, columns, boxes, unit, size)
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #534d2635
+# %% ../../nbs/07_figures/07_training_film.ipynb #13b8e8da
 def _sankey_drawing(history, frames, columns, boxes, unit, size):
     "The parts of the drawing put together."
     xs = (90, size[0] / 2, size[0] - 98)
@@ -215,7 +222,7 @@ def _sankey_drawing(history, frames, columns, boxes, unit, size):
     words = f'features by groups at steps {", ".join(str(history.steps[f]) for f in frames)}'
     return drawing(parts, size[0], height, words)
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #fa65a079
+# %% ../../nbs/07_figures/07_training_film.ipynb #686da1c0
 def frame_words(
     film: Film,
     i: int,  # which of `film.steps`
@@ -232,7 +239,7 @@ def frame_words(
     n_groups = len(film.history.names[i])
     return f'step {film.steps[i]}: {n_groups} groups; so far {counts}'
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #49ce557d
+# %% ../../nbs/07_figures/07_training_film.ipynb #59e93c44
 def _changes_html(history, i):
     "The largest changes of a frame."
     rows = []
@@ -240,7 +247,7 @@ def _changes_html(history, i):
         rows.append([row.kind, short_name(row.what, 40), row.moved])
     return table(['change', 'groups', 'features'], rows, 'sib-changes') if rows else Markup('')
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #50de53dc
+# %% ../../nbs/07_figures/07_training_film.ipynb #ad3839fd
 def frame_html(
     film: Film,
     i: int,  # which of `film.steps`
@@ -256,7 +263,7 @@ def frame_html(
     both = Markup('<div class="sib-columns">{}{}</div>')
     return title + both.format(drawn, curves)
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #29e27c85
+# %% ../../nbs/07_figures/07_training_film.ipynb #5f09e1ab
 def _smooth(values, width=25):
     "Means over the last steps; None where nothing was logged."
     values = np.array([np.nan if value is None else value for value in values], float)
@@ -266,14 +273,14 @@ def _smooth(values, width=25):
         means.append(np.nanmean(part) if np.isfinite(part).any() else np.nan)
     return means
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #bd4ed73d
+# %% ../../nbs/07_figures/07_training_film.ipynb #40e32895
 _GROUP_CHARTS = {  # what is measured: prefix of the logged names
     'answered right with the group closed (train entities)': 'right',
     'change of retained answers (nats)': 'retain',
     'rate of the group\'s code (nats)': 'rate',
 }
 
-
+# %% ../../nbs/07_figures/07_training_film.ipynb #be764c5a
 def group_film(
     log: list,  # a dictionary a step
     title: str,
@@ -294,7 +301,7 @@ def group_film(
     frames = np.unique(np.linspace(1, len(log), n_frames).astype(int)).tolist()
     return Film(title, frames, charts, None)
 
-# %% ../../nbs/07_figures/07_training_film.ipynb #20df9717
+# %% ../../nbs/07_figures/07_training_film.ipynb #c666e858
 def stored_group_film(
     file=None,  # default: `data/results/knowledge_groups.json`
 ) -> Film | None:  # None if there is no such file or no log in it
