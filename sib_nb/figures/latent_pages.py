@@ -9,7 +9,7 @@ __all__ = ['WordIndex', 'index_words', 'LatentView', 'view_latents', 'top_words'
            'histogram_html', 'outputs_html', 'related_html', 'latent_page', 'domain_share', 'latents_html',
            'matched_latents', 'side_by_side_html']
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #6356ecfc
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #016de26c
 import re
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .run_inspection import TextIndex, domain_rates, index_texts
 from ..language_model.model import special_tokens
 from ..sae.sae import SAE
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0a03ee9f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #898f34e4
 class WordIndex(NamedTuple):
     "The words of indexed texts."
 
@@ -33,7 +33,7 @@ class WordIndex(NamedTuple):
     word: np.ndarray  # of each token, a position in `names`, `(tokens,)`
     weight: np.ndarray  # content weight of each distinct word, in [0, 1]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #1e5563f1
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #b01319ac
 def _word_starts(pieces, doc):
     "Whether a word begins at each token."
     has_space = np.array([piece[:1].isspace() or piece.startswith('<0x') for piece in pieces])
@@ -42,7 +42,7 @@ def _word_starts(pieces, doc):
     new_text = np.r_[True, doc[1:] != doc[:-1]]
     return has_space | ~is_word | follows_mark | new_text
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #1e81c415
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #73ca3fef
 def _has_content(names):
     "Words with a letter or digit that are no function words."
     found = []
@@ -50,7 +50,7 @@ def _has_content(names):
         found.append(any(c.isalnum() for c in name) and name not in ENGLISH_STOP_WORDS)
     return np.array(found)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #7ac31cd4
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #076d85f2
 def index_words(
     index: TextIndex,  # from `index_texts`
 ) -> WordIndex:
@@ -69,7 +69,7 @@ def index_words(
     weight = (np.log(n_docs / n_with) / np.log(max(n_docs, 2))) ** 2
     return WordIndex(names, word, weight * _has_content(names))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0ba6acbb
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #8ef6e5a5
 class LatentView(NamedTuple):
     "An SAE with its latents on some texts."
 
@@ -79,7 +79,7 @@ class LatentView(NamedTuple):
     index: TextIndex
     words: WordIndex
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #bb6af8ee
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2d0cfcb0
 def view_latents(
     model,  # from `load_model`
     sae: SAE,
@@ -92,14 +92,14 @@ def view_latents(
     index = index_texts(model, sae, layer, texts, domains)
     return LatentView(name or f'L{layer}', sae, layer, index, index_words(index))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #86fdb3de
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #9536f5fa
 def _column(view, latent):
     "The tokens on which a latent fires, and its activations there."
     z = view.index.z
     at = slice(z.indptr[latent], z.indptr[latent + 1])
     return z.indices[at], z.data[at]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #be2684db
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #66668b46
 def top_words(
     view: LatentView,
     latent: int,
@@ -112,7 +112,7 @@ def top_words(
     order = np.argsort(-mass, kind='stable')[:n]
     return [str(view.words.names[i]) for i in order if mass[i] > 0]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #ebacf009
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #3b541ba5
 def latent_label(
     view: LatentView,
     latent: int,
@@ -120,9 +120,11 @@ def latent_label(
 ) -> str:
     "A latent in words."
     found = top_words(view, latent, n)
+    if not found and len(_column(view, latent)[0]):
+        return '(words without content)'
     return ' · '.join(found) if found else 'silent on these texts'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #e9d4efcc
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5cd9935e
 def group_label(
     view: LatentView,
     members,  # latents
@@ -137,7 +139,7 @@ def group_label(
     order = np.argsort(-mass, kind='stable')[:n]
     return ' · '.join(str(view.words.names[i]) for i in order if mass[i] > 0) or 'silent'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #e4f75b38
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #3fe0e3bf
 class LatentExample(NamedTuple):
     "A part of a text around its strongest token."
 
@@ -147,7 +149,7 @@ class LatentExample(NamedTuple):
     pieces: list
     values: list
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5d7191dc
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #bec9e096
 def _peaks(view, latent, weighed):
     "For each text in which the latent fires: its strongest token, and how strong it is."
     tokens, values = _column(view, latent)
@@ -159,7 +161,7 @@ def _peaks(view, latent, weighed):
     best = order[first]
     return tokens[best], strength[best]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #c0f90bd7
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #210817cf
 def _example_at(view, latent, token, where, around):
     "The example whose strongest token this is."
     index = view.index
@@ -173,7 +175,7 @@ def _example_at(view, latent, token, where, around):
     pieces = index.pieces[start:end].tolist()
     return LatentExample(where, domain, float(values[token - start]), pieces, values.tolist())
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #98e69fac
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #7680df29
 def examples(
     view: LatentView,
     latent: int,
@@ -195,7 +197,7 @@ def examples(
         wanted.append((int(token), f'{quantile:.0%} quantile'))
     return [_example_at(view, latent, token, where, around) for token, where in wanted]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #303dcbbb
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #9555ee8f
 @lru_cache(maxsize=4)
 def _unused_tokens(tokenizer):
     "Ids of special and of reserved tokens, which no text holds."
@@ -203,7 +205,7 @@ def _unused_tokens(tokenizer):
     reserved = [i for name, i in names.items() if re.fullmatch(r'<unused\d+>', name)]
     return torch.tensor(sorted({*reserved, *special_tokens(tokenizer)}))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b6d38b12
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #d1c890c8
 @torch.no_grad()
 def output_tokens(
     model,  # from `load_model`
@@ -223,7 +225,7 @@ def output_tokens(
     pairs = list(zip(printed, logits[chosen].tolist()))
     return pairs[:n], pairs[n:]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b3aa19d1
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #784a7e64
 def activation_correlation(
     first: LatentView,
     second: LatentView,
@@ -240,7 +242,7 @@ def activation_correlation(
     size = np.outer(*sizes)
     return np.where(size > 1e-12, covariance / np.maximum(size, 1e-12), 0.0)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #703978af
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #d3eed7a5
 class Related(NamedTuple):
     "A latent that is related to another."
 
@@ -249,14 +251,14 @@ class Related(NamedTuple):
     value: float  # cosine or correlation
     how: str  # 'direction' or 'same tokens'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5c975169
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5b7f1b28
 def _nearest(values, number, how, n, own):
     "The largest of the values, without the latent itself."
     order = np.argsort(-values, kind='stable')
     chosen = [int(i) for i in order if i != own][:n]
     return [Related(number, i, float(values[i]), how) for i in chosen]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #53785a1d
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #f7236747
 @torch.no_grad()
 def _similarities(view, latent, other):
     "Cosines and correlations of a latent with all latents of an SAE."
@@ -265,7 +267,7 @@ def _similarities(view, latent, other):
     column = view._replace(index=view.index._replace(z=view.index.z[:, [latent]]))
     return cosine, activation_correlation(column, other)[0]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2f18b81f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5e16e302
 def related_latents(
     views: list,  # of `LatentView`
     which: int,  # the SAE of the latent
@@ -284,7 +286,7 @@ def related_latents(
         near += sorted(kind, key=lambda found: -found.value)[:n]
     return near
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #4b608e3d
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #f2d8f737
 class LatentHit(NamedTuple):
     "A latent that fires on a word."
 
@@ -293,7 +295,7 @@ class LatentHit(NamedTuple):
     relative: float  # mean activation on the word, in units of its mean where it fires
     fires: float  # on this share of the word's tokens
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #c44f58d3
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0393970c
 def _hits(view, number, rows):
     "How each latent fires on some tokens."
     z = view.index.z
@@ -306,7 +308,7 @@ def _hits(view, number, rows):
     found = np.flatnonzero(fires > 0)
     return [LatentHit(number, int(i), float(relative[i]), float(fires[i])) for i in found]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #d04eebf8
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #98054735
 def search_latents(
     views: list,  # of `LatentView` on the same texts
     text: str,  # a part of a word
@@ -326,7 +328,7 @@ def search_latents(
         hits += _hits(view, place, rows)
     return sorted(hits, key=lambda hit: -hit.relative)[:n]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5138d339
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #7b177b52
 def latent_anchor(
     view: LatentView,
     latent: int,
@@ -335,7 +337,7 @@ def latent_anchor(
     plain = re.sub(r'\W+', '-', view.name).strip('-')
     return f'latent-{plain}-{latent}'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #1d20f08f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2c2e5a8c
 def latent_link(
     view: LatentView,
     latent: int,
@@ -345,7 +347,7 @@ def latent_link(
     text = latent_label(view, latent)
     return Markup('<a href="#{}">{}/{}</a> {}').format(anchor, view.name, latent, text)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #641ad45c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #9523422c
 def parse_latent(
     text: str,  # such as 'L2/17'
     views: list,  # of `LatentView`
@@ -363,7 +365,7 @@ def parse_latent(
         raise SIBError(f'{name} has latents 0 to {d_sae - 1}, not {digits[:12]}')
     return which, int(digits)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #8bfa31ea
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #03c45281
 def examples_html(
     view: LatentView,
     latent: int,
@@ -378,7 +380,7 @@ def examples_html(
         rows.append([example.where, number(example.peak), example.domain, text])
     return table(['', 'peak', 'domain', 'text'], rows, 'sib-examples')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #7b6236c1
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #eafd5f61
 def domains_html(
     view: LatentView,
     latents,
@@ -389,7 +391,7 @@ def domains_html(
     rows = [[row.domain, bar(row.fires, top, 4)] for row in rates.itertuples()]
     return table(['domain', 'fires on this share of tokens'], rows, 'sib-domains')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #335c8da0
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e148607e
 def histogram_html(
     view: LatentView,
     latent: int,
@@ -406,7 +408,7 @@ def histogram_html(
     return Markup('<p>{} <span class="sib-quiet">{}</span></p>').format(
         drawn.format(sparkline(counts)), words)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #f2604cfc
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #ccaa6722
 def outputs_html(
     model,  # from `load_model`
     view: LatentView,
@@ -420,7 +422,7 @@ def outputs_html(
         rows.append([names[0], f'{more:+.1f}', names[1], f'{less:+.1f}'])
     return table(['raised', 'sd', 'lowered', 'sd'], rows, 'sib-outputs')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #24651129
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0d89ca78
 def related_html(
     views: list,
     which: int,
@@ -433,7 +435,7 @@ def related_html(
         rows.append([link, found.how, number(found.value)])
     return table(['latent', 'related by', ''], rows, 'sib-related')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #6dcf4b5c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0990da5e
 def latent_page(
     model,  # from `load_model`
     views: list,  # of `LatentView`
@@ -452,7 +454,7 @@ def latent_page(
     made = Markup('<div id="{}" class="sib-latent">{}{}{}</div>')
     return made.format(anchor, title, columns, examples_html(view, latent, n_examples))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #84e04821
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #13e37861
 def domain_share(
     view: LatentView,
     domains,  # names
@@ -468,7 +470,7 @@ def domain_share(
     other = np.mean(outside, 0) if outside else 0.0
     return forget / np.maximum(forget + other, 1e-12)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #a82a798a
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #81b93c3f
 def latents_html(
     views: list,
     which: int,
@@ -487,7 +489,7 @@ def latents_html(
     columns = ['latent', 'fires', f'share on {", ".join(domains)}']
     return table(columns, rows, 'sib-latents')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #540c774c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #fddcbb0a
 def matched_latents(
     first: LatentView,
     second: LatentView,
@@ -500,7 +502,7 @@ def matched_latents(
     order = [i for i in np.argsort(-values, kind='stable') if fires[i]]
     return [(int(i), int(best[i]), float(values[i])) for i in order]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2b12d276
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #52d25b10
 def side_by_side_html(
     views: list,
     first: int,
