@@ -9,7 +9,7 @@ __all__ = ['WordIndex', 'index_words', 'LatentView', 'view_latents', 'top_words'
            'histogram_html', 'outputs_html', 'related_html', 'latent_page', 'domain_share', 'latents_html',
            'matched_latents', 'side_by_side_html']
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #016de26c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #fb2f7a48
 import re
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .run_inspection import TextIndex, domain_rates, index_texts
 from ..language_model.model import special_tokens
 from ..sae.sae import SAE
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #898f34e4
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #af709be1
 class WordIndex(NamedTuple):
     "The words of indexed texts."
 
@@ -33,7 +33,7 @@ class WordIndex(NamedTuple):
     word: np.ndarray  # of each token, a position in `names`, `(tokens,)`
     weight: np.ndarray  # content weight of each distinct word, in [0, 1]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #b01319ac
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a4beb8d2
 def _word_starts(pieces, doc):
     "Whether a word begins at each token."
     has_space = np.array([piece[:1].isspace() or piece.startswith('<0x') for piece in pieces])
@@ -42,7 +42,7 @@ def _word_starts(pieces, doc):
     new_text = np.r_[True, doc[1:] != doc[:-1]]
     return has_space | ~is_word | follows_mark | new_text
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #73ca3fef
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #fc90ae55
 def _has_content(names):
     "Words with a letter or digit that are no function words."
     found = []
@@ -50,7 +50,7 @@ def _has_content(names):
         found.append(any(c.isalnum() for c in name) and name not in ENGLISH_STOP_WORDS)
     return np.array(found)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #076d85f2
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #d8771f9d
 def index_words(
     index: TextIndex,  # from `index_texts`
 ) -> WordIndex:
@@ -69,7 +69,7 @@ def index_words(
     weight = (np.log(n_docs / n_with) / np.log(max(n_docs, 2))) ** 2
     return WordIndex(names, word, weight * _has_content(names))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #8ef6e5a5
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #aecacfaf
 class LatentView(NamedTuple):
     "An SAE with its latents on some texts."
 
@@ -79,7 +79,7 @@ class LatentView(NamedTuple):
     index: TextIndex
     words: WordIndex
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2d0cfcb0
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a8061b96
 def view_latents(
     model,  # from `load_model`
     sae: SAE,
@@ -92,14 +92,14 @@ def view_latents(
     index = index_texts(model, sae, layer, texts, domains)
     return LatentView(name or f'L{layer}', sae, layer, index, index_words(index))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9536f5fa
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5a0c0ae0
 def _column(view, latent):
     "The tokens on which a latent fires, and its activations there."
     z = view.index.z
     at = slice(z.indptr[latent], z.indptr[latent + 1])
     return z.indices[at], z.data[at]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #66668b46
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #d9920ee7
 def top_words(
     view: LatentView,
     latent: int,
@@ -112,7 +112,7 @@ def top_words(
     order = np.argsort(-mass, kind='stable')[:n]
     return [str(view.words.names[i]) for i in order if mass[i] > 0]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #3b541ba5
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #9dbdb6e3
 def latent_label(
     view: LatentView,
     latent: int,
@@ -124,7 +124,7 @@ def latent_label(
         return '(words without content)'
     return ' · '.join(found) if found else 'silent on these texts'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5cd9935e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #006fd80b
 def group_label(
     view: LatentView,
     members,  # latents
@@ -139,7 +139,7 @@ def group_label(
     order = np.argsort(-mass, kind='stable')[:n]
     return ' · '.join(str(view.words.names[i]) for i in order if mass[i] > 0) or 'silent'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #3fe0e3bf
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0f902e99
 class LatentExample(NamedTuple):
     "A part of a text around its strongest token."
 
@@ -149,7 +149,7 @@ class LatentExample(NamedTuple):
     pieces: list
     values: list
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #bec9e096
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #867ae069
 def _peaks(view, latent, weighed):
     "For each text in which the latent fires: its strongest token, and how strong it is."
     tokens, values = _column(view, latent)
@@ -161,7 +161,7 @@ def _peaks(view, latent, weighed):
     best = order[first]
     return tokens[best], strength[best]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #210817cf
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5dab1d4a
 def _example_at(view, latent, token, where, around):
     "The example whose strongest token this is."
     index = view.index
@@ -175,7 +175,7 @@ def _example_at(view, latent, token, where, around):
     pieces = index.pieces[start:end].tolist()
     return LatentExample(where, domain, float(values[token - start]), pieces, values.tolist())
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #7680df29
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0909951f
 def examples(
     view: LatentView,
     latent: int,
@@ -197,15 +197,15 @@ def examples(
         wanted.append((int(token), f'{quantile:.0%} quantile'))
     return [_example_at(view, latent, token, where, around) for token, where in wanted]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9555ee8f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #018bc444
 @lru_cache(maxsize=4)
 def _unused_tokens(tokenizer):
-    "Ids of special and of reserved tokens, which no text holds."
+    "Ids of special tokens, of reserved ones, and of single bytes."
     names = tokenizer.get_vocab()
-    reserved = [i for name, i in names.items() if re.fullmatch(r'<unused\d+>', name)]
+    reserved = [i for name, i in names.items() if re.fullmatch(r'<(unused\d+|0x..)>', name)]
     return torch.tensor(sorted({*reserved, *special_tokens(tokenizer)}))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #d1c890c8
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0cfd0be5
 @torch.no_grad()
 def output_tokens(
     model,  # from `load_model`
@@ -225,7 +225,7 @@ def output_tokens(
     pairs = list(zip(printed, logits[chosen].tolist()))
     return pairs[:n], pairs[n:]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #784a7e64
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #668c19a3
 def activation_correlation(
     first: LatentView,
     second: LatentView,
@@ -242,7 +242,7 @@ def activation_correlation(
     size = np.outer(*sizes)
     return np.where(size > 1e-12, covariance / np.maximum(size, 1e-12), 0.0)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #d3eed7a5
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #244202f5
 class Related(NamedTuple):
     "A latent that is related to another."
 
@@ -251,14 +251,14 @@ class Related(NamedTuple):
     value: float  # cosine or correlation
     how: str  # 'direction' or 'same tokens'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5b7f1b28
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #26583950
 def _nearest(values, number, how, n, own):
     "The largest of the values, without the latent itself."
     order = np.argsort(-values, kind='stable')
     chosen = [int(i) for i in order if i != own][:n]
     return [Related(number, i, float(values[i]), how) for i in chosen]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #f7236747
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2366b41c
 @torch.no_grad()
 def _similarities(view, latent, other):
     "Cosines and correlations of a latent with all latents of an SAE."
@@ -267,7 +267,7 @@ def _similarities(view, latent, other):
     column = view._replace(index=view.index._replace(z=view.index.z[:, [latent]]))
     return cosine, activation_correlation(column, other)[0]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #5e16e302
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #2ea8a102
 def related_latents(
     views: list,  # of `LatentView`
     which: int,  # the SAE of the latent
@@ -286,7 +286,7 @@ def related_latents(
         near += sorted(kind, key=lambda found: -found.value)[:n]
     return near
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #f2d8f737
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #d5666293
 class LatentHit(NamedTuple):
     "A latent that fires on a word."
 
@@ -295,7 +295,7 @@ class LatentHit(NamedTuple):
     relative: float  # mean activation on the word, in units of its mean where it fires
     fires: float  # on this share of the word's tokens
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0393970c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #c1824dd6
 def _hits(view, number, rows):
     "How each latent fires on some tokens."
     z = view.index.z
@@ -308,7 +308,7 @@ def _hits(view, number, rows):
     found = np.flatnonzero(fires > 0)
     return [LatentHit(number, int(i), float(relative[i]), float(fires[i])) for i in found]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #98054735
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #87e0f271
 def search_latents(
     views: list,  # of `LatentView` on the same texts
     text: str,  # a part of a word
@@ -328,7 +328,7 @@ def search_latents(
         hits += _hits(view, place, rows)
     return sorted(hits, key=lambda hit: -hit.relative)[:n]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #7b177b52
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #fc91546b
 def latent_anchor(
     view: LatentView,
     latent: int,
@@ -337,7 +337,7 @@ def latent_anchor(
     plain = re.sub(r'\W+', '-', view.name).strip('-')
     return f'latent-{plain}-{latent}'
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #2c2e5a8c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #6cf192e0
 def latent_link(
     view: LatentView,
     latent: int,
@@ -347,7 +347,7 @@ def latent_link(
     text = latent_label(view, latent)
     return Markup('<a href="#{}">{}/{}</a> {}').format(anchor, view.name, latent, text)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #9523422c
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a2fbf1fd
 def parse_latent(
     text: str,  # such as 'L2/17'
     views: list,  # of `LatentView`
@@ -365,7 +365,7 @@ def parse_latent(
         raise SIBError(f'{name} has latents 0 to {d_sae - 1}, not {digits[:12]}')
     return which, int(digits)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #03c45281
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #5cd2e949
 def examples_html(
     view: LatentView,
     latent: int,
@@ -380,7 +380,7 @@ def examples_html(
         rows.append([example.where, number(example.peak), example.domain, text])
     return table(['', 'peak', 'domain', 'text'], rows, 'sib-examples')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #eafd5f61
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #c11b5f00
 def domains_html(
     view: LatentView,
     latents,
@@ -391,7 +391,7 @@ def domains_html(
     rows = [[row.domain, bar(row.fires, top, 4)] for row in rates.itertuples()]
     return table(['domain', 'fires on this share of tokens'], rows, 'sib-domains')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #e148607e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #febfebe7
 def histogram_html(
     view: LatentView,
     latent: int,
@@ -408,7 +408,7 @@ def histogram_html(
     return Markup('<p>{} <span class="sib-quiet">{}</span></p>').format(
         drawn.format(sparkline(counts)), words)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #ccaa6722
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #6dc24b63
 def outputs_html(
     model,  # from `load_model`
     view: LatentView,
@@ -422,7 +422,7 @@ def outputs_html(
         rows.append([names[0], f'{more:+.1f}', names[1], f'{less:+.1f}'])
     return table(['raised', 'sd', 'lowered', 'sd'], rows, 'sib-outputs')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0d89ca78
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #0c89b6e0
 def related_html(
     views: list,
     which: int,
@@ -435,7 +435,7 @@ def related_html(
         rows.append([link, found.how, number(found.value)])
     return table(['latent', 'related by', ''], rows, 'sib-related')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #0990da5e
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #a442b6c8
 def latent_page(
     model,  # from `load_model`
     views: list,  # of `LatentView`
@@ -454,7 +454,7 @@ def latent_page(
     made = Markup('<div id="{}" class="sib-latent">{}{}{}</div>')
     return made.format(anchor, title, columns, examples_html(view, latent, n_examples))
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #13e37861
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #454a5589
 def domain_share(
     view: LatentView,
     domains,  # names
@@ -470,7 +470,7 @@ def domain_share(
     other = np.mean(outside, 0) if outside else 0.0
     return forget / np.maximum(forget + other, 1e-12)
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #81b93c3f
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e129f619
 def latents_html(
     views: list,
     which: int,
@@ -489,7 +489,7 @@ def latents_html(
     columns = ['latent', 'fires', f'share on {", ".join(domains)}']
     return table(columns, rows, 'sib-latents')
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #fddcbb0a
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #8c41953d
 def matched_latents(
     first: LatentView,
     second: LatentView,
@@ -502,7 +502,7 @@ def matched_latents(
     order = [i for i in np.argsort(-values, kind='stable') if fires[i]]
     return [(int(i), int(best[i]), float(values[i])) for i in order]
 
-# %% ../../nbs/07_figures/05_latent_pages.ipynb #52d25b10
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #8e92af09
 def side_by_side_html(
     views: list,
     first: int,
