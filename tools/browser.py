@@ -22,6 +22,10 @@ LAB_SETTINGS = {
     'apputils-extension/notification': dict(fetchNews='false', checkForUpdates=False)}
 LAB_OPTIONS = ('--no-browser', '--allow-root', '--ServerApp.port_retries=0',
                '--IdentityProvider.token=', '--ServerApp.ip=127.0.0.1')
+KEYS = {'Enter': ('Enter', '\r', 13), ' ': ('Space', ' ', 32), 'Tab': ('Tab', '', 9),
+        'End': ('End', '', 35), 'Delete': ('Delete', '', 46), 'ArrowLeft': ('ArrowLeft', '', 37),
+        'ArrowUp': ('ArrowUp', '', 38), 'ArrowRight': ('ArrowRight', '', 39),
+        'ArrowDown': ('ArrowDown', '', 40)}  # code, text, number
 PATIENCE = 3.  # what should take a second may take three: a machine may have other work to do
 
 
@@ -55,13 +59,13 @@ def start_lab(folder: Path, port: int) -> subprocess.Popen:
         path = folder/'settings'/'@jupyterlab'/f'{name}.jupyterlab-settings'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))
-    environment = dict(os.environ, IN_TEST='1', PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1',
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1',
                        TOKENIZERS_PARALLELISM='false', HF_HUB_OFFLINE='1',
                        JUPYTER_CONFIG_DIR=str(folder/'config'),
                        JUPYTERLAB_SETTINGS_DIR=str(folder/'settings'),
                        JUPYTERLAB_WORKSPACES_DIR=str(folder/'workspaces'))
     command = [sys.executable, '-m', 'jupyterlab', *LAB_OPTIONS, f'--port={port}',
-               f'--ServerApp.root_dir={folder/"nbs"}']
+               '--LabApp.expose_app_in_browser=True', f'--ServerApp.root_dir={folder/"nbs"}']
     with open(folder/'lab.log', 'w') as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
@@ -172,13 +176,23 @@ class Browser:
             self.mouse('Moved', x, start['y'], held=True)
         self.mouse('Released', end, start['y'])
 
+    def key(self, name: str):
+        "Press a key of `KEYS` where the focus is."
+        code, text, number = KEYS[name]
+        extra = dict(text=text) if text else {}
+        for kind in ('keyDown' if text else 'rawKeyDown', 'keyUp'):
+            self.send('Input.dispatchKeyEvent', type=kind, key=name, code=code,
+                      windowsVirtualKeyCode=number, **extra)
+
     def enter(self, css: str, text: str):
-        "Click into a field, type, and press Enter."
+        "Click into a field, replace what it holds, and press Enter."
         self.click(css)
-        self.send('Input.insertText', text=text)
-        for kind in ('keyDown', 'keyUp'):
-            self.send('Input.dispatchKeyEvent', type=kind, key='Enter', code='Enter', text='\r',
-                      windowsVirtualKeyCode=13)
+        self.evaluate(f'{self.find(css)}.select()')
+        if text:
+            self.send('Input.insertText', text=text)
+        else:
+            self.key('Delete')
+        self.key('Enter')
 
     def choose(self, title: str, item: str):
         "Choose an item of one of JupyterLab's menus. A busy page may open a menu late, or never."

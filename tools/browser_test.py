@@ -1,8 +1,9 @@
-"""The explorer notebook in a real JupyterLab, driven through a real, headless Chrome or Chromium.
+"""The explorer in a real JupyterLab, driven through a real, headless Chrome or Chromium.
 
-Opens a copy of the notebook, runs all cells from the menu, turns every kind of control with mouse
-and keyboard, and reads the numbers that change. Chrome is taken from the environment variable
-CHROME, or found on the PATH.
+Opens the first two cells of the explorer's notebook (the title and the call), runs them, turns
+every control with mouse or keyboard, and reads what changes; looks at a narrow window and at a
+dark theme; types markup; and opens the committed page without a kernel. Chrome is taken from the
+environment variable CHROME, or found on the PATH.
 
     python tools/browser_test.py [--screenshots FOLDER] [--wait SECONDS]
 """
@@ -19,9 +20,12 @@ from pathlib import Path
 from browser import PATIENCE, Browser, find_chrome, start_lab, until, wait_for_lab
 from notebooks import NBS
 
-NOTEBOOK = '07_figures/04_explorer.ipynb'
+NOTEBOOK = '07_figures/08_explorer.ipynb'
 HANDLE = '.noUi-handle'
-RAIL = '.noUi-target'
+MOVE = 1.  # seconds that a move may take on an idle machine, times `PATIENCE`
+HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
+VIEWS = {'answers': '.sib-by-domain', 'changed questions': '.sib-changed', 'your own': '.sib-error',
+         'latents': '.sib-latent', 'two SAEs': '.sib-pairs', 'training': 'svg'}  # what is seen there
 
 
 def free_port() -> int:
@@ -30,22 +34,29 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def read_notebook(name: str) -> dict:
+    return json.loads((NBS/name).read_text(encoding='utf-8'))
+
+
 def copy_notebook(name: str, folder: Path):
-    "A copy without outputs, so that whatever is seen was computed now."
-    notebook = json.loads((NBS/name).read_text(encoding='utf-8'))
+    "The title and the first code cell, without outputs: whatever is seen was computed now."
+    notebook = read_notebook(name)
     notebook['metadata'].pop('widgets', None)
-    for cell in notebook['cells']:
-        if cell['cell_type'] == 'code':
-            cell['outputs'] = []
-            cell['execution_count'] = None
+    first = next(i for i, cell in enumerate(notebook['cells']) if cell['cell_type'] == 'code')
+    notebook['cells'] = notebook['cells'][:first + 1]
+    notebook['cells'][first].update(outputs=[], execution_count=None)
     path = folder/name
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(notebook), encoding='utf-8')
 
 
-def find_number(text: str, pattern: str):
-    match = re.search(pattern, text)
-    return float(match[1]) if match else None
+def committed_page(name: str) -> str:
+    "The HTML that the first code cell left in the committed notebook."
+    cells = [cell for cell in read_notebook(name)['cells'] if cell['cell_type'] == 'code']
+    pages = [''.join(output['data']['text/html']) for output in cells[0]['outputs']
+             if 'text/html' in output.get('data', {})]
+    assert pages, f'the first code cell of {name} has no HTML output'
+    return pages[0]
 
 
 class ExplorerTest:
@@ -74,40 +85,66 @@ class ExplorerTest:
         self.n_failed += not passed
         line = f'{"passed" if passed else "FAILED"}  {name} ({time.monotonic() - began:.1f} s)'
         print(f'{line}: {said}' if said else line, flush=True)
+        if not passed:
+            self.picture(f'failed_{self.n_failed}')
         return passed
 
     def run(self):
         needed = {'opens in JupyterLab': self.open,
-                  'all cells run and the panels appear': self.run_all_cells}
+                  'the first cell gives the explorer': self.run_all_cells}
         for name, step in needed.items():
             if not self.check(name, step):
-                self.picture('failed')
                 return
-        self.check('another group: its texts and picture', self.choose_group)
-        self.check('the training slider, dragged', self.drag_training)
-        self.check('the clamp, dragged', self.drag_clamp)
-        self.check('dragged back', self.drag_back)
-        self.check('one group instead of four', self.choose_one_group)
+        self.check('the slider, by keyboard', self.move_slider)
+        self.check('the switch, by keyboard', self.turn_switch)
+        self.check('accuracy by domain, format and heading', self.choose_by)
+        self.check('questions that changed', self.see_changed)
         self.check("a question of one's own", self.ask)
-        self.check('a wrong feature number is said, not raised', self.enter_wrong_feature)
+        self.check('the slider moves the answer', self.move_answer)
+        self.check('a sentence', self.continue_sentence)
+        self.check('markup is shown and not executed', self.type_markup)
+        self.check('an error is one line', self.see_error)
+        self.check('a latent from the list, and a related one', self.pick_latent)
+        self.check('latents by a word and by name', self.search)
+        self.check('two SAEs side by side', self.compare)
+        self.check('the training film', self.see_film)
+        self.check('everything is reachable with Tab', self.tab_through)
+        self.check('900 pixels wide', self.narrow)
+        self.check('dark and light', self.change_theme)
+        self.check('the committed page without a kernel', self.see_committed)
 
-    # what the panels show
+    # what is shown
 
     def status(self) -> str:
         return self.browser.text('.sib-status')
 
-    def clamp_strength(self):
-        return find_number(self.status(), r'set to −?([\d.]+) units')
+    def shown(self) -> str:
+        return self.browser.text('.sib-shown')
 
-    def drag_slider(self, css: str, fraction: float):
-        self.browser.drag(f'{css} {HANDLE}', fraction, f'{css} {RAIL}')
+    def open_view(self, name: str, marker: str):
+        browser = self.browser
+        button = browser.find_labelled('.sib-view button', name)
+        browser.press(until(lambda: browser.box(button), 20, f'the button {name}'))
+        until(lambda: browser.box(browser.find(f'.sib-shown {marker}')), 30, f'{name} appears')
 
-    def wait_for_strength(self, strength: float, every=.1):
-        until(lambda: self.clamp_strength() == strength, 30,
-              f'the numbers follow the slider to {strength:.0f}', every)
+    def focus(self, css: str):
+        self.browser.evaluate(f'{self.browser.find(css)}.focus()')
 
-    def open_tab(self, number: int):
-        self.browser.click(f'.widget-tab .lm-TabBar-tab:nth-child({number})')
+    def select(self, css: str, place: int):
+        "Choose an option of a list that opens outside the page: as the browser reports it."
+        self.browser.evaluate(f"""(s => {{ s.selectedIndex = (s.options.length + {place})
+            % s.options.length; s.dispatchEvent(new Event('change', {{bubbles: true}}));
+            }})({self.browser.find(css + ' select')})""")
+
+    def change_of(self, look, act, what: str) -> float:
+        "Seconds until `look()` differs after `act()`; more than `MOVE` is a failure."
+        old = look()
+        act()
+        began = time.monotonic()
+        until(lambda: look() not in ('', old), 20, what, every=.02)
+        seconds = time.monotonic() - began
+        assert seconds < MOVE*PATIENCE, f'{what}: {seconds:.2f} s'
+        return seconds
 
     # the steps
 
@@ -117,7 +154,7 @@ class ExplorerTest:
         indicator = browser.find('.jp-Notebook-ExecutionIndicator')
         browser.send('Page.enable')
         browser.send('Page.navigate', url=self.url)
-        until(lambda: browser.evaluate(f'{n_cells} > 10'), 180, 'the notebook opens')
+        until(lambda: browser.evaluate(f'{n_cells} > 0'), 180, 'the notebook opens')
 
         def is_idle():
             if browser.box(browser.find('.jp-Dialog .jp-mod-accept')):
@@ -146,7 +183,7 @@ class ExplorerTest:
             nonlocal n_idle, n_chosen
             error = self.visible_error()
             assert not error, error
-            if self.browser.box(self.browser.find('.sib-group select')):
+            if self.browser.box(self.browser.find('.sib-explorer .sib-by-domain')):
                 return True
             n_idle = 0 if self.is_running() else n_idle + 1
             if n_chosen == 0 or n_idle >= 10:
@@ -156,106 +193,224 @@ class ExplorerTest:
                 n_idle = 0
             return False
 
-        until(is_done, self.wait/PATIENCE, 'the panels appear', 1)
-
-    def choose_group(self):
-        browser = self.browser
-        texts = '.widget-tab .sib-texts'
-        old_texts = until(lambda: browser.text(texts), 20, 'the texts appear')
-        old_picture = browser.source('.sib-make')
-        browser.click('.sib-group option:nth-child(3)')
-        until(lambda: browser.text(texts) != old_texts, 20, 'the texts change')
-        until(lambda: browser.source('.sib-make') != old_picture, 20, 'the picture changes')
-        self.picture('2_group')
-        select = browser.find('.sib-group select')
-        return browser.evaluate(f'(s => s.options[s.selectedIndex].text)({select})')
-
-    def drag_training(self):
-        browser = self.browser
-        readout = '.sib-step .widget-readout'
-        self.open_tab(2)
-        old = until(lambda: browser.text('.sib-counts'), 20, 'the training panel appears')
-        first = browser.text(readout)
-        self.drag_slider('.sib-step', 1.)
-        until(lambda: browser.text(readout) not in ('', first), 10, 'the slider moves')
-        last = browser.text(readout)
-        until(lambda: browser.text('.sib-counts').startswith(f'step {last}:'), 20,
-              f'the counts follow to step {last}')
-        self.picture('3_training')
-        return f'{old} → {browser.text(".sib-counts")}'
-
-    def drag_clamp(self):
-        browser = self.browser
-        self.open_tab(3)
-        until(self.status, 20, 'the unlearning panel appears')
-        old_table = browser.text('.sib-kept')
-        old_picture = browser.source('.sib-tradeoff')
-        assert self.clamp_strength() == 0, self.status()
-        self.drag_slider('.sib-strength', .8)
-        released = time.monotonic()
-
-        def shown():
-            return find_number(browser.text('.sib-strength .widget-readout'), r'([\d.]+)')
-
-        strength = until(shown, 5, 'the slider shows a number')
-        assert 70 <= strength <= 90, f'dragged to .8 of 0 to 100, the slider says {strength}'
-        self.wait_for_strength(strength, every=.02)
-        delay = time.monotonic() - released
-        until(lambda: browser.text('.sib-kept') != old_table, 10, 'the table changes')
-        until(lambda: browser.source('.sib-tradeoff') != old_picture, 10, 'the picture changes')
-        n_lost = self.check_lost()
-        self.picture('4_clamp')
-        return f'{self.status()}; {n_lost:.0f} lost; {delay:.2f} s after the mouse was let go'
-
-    def check_lost(self) -> float:
-        "The lost questions: as many in the list as in the table."
-        listed = find_number(self.browser.text('.sib-lost'), r'(\d+) questions lost')
-        rows = self.browser.text('.sib-kept').splitlines()[1:]
-        in_table = sum(int(row.split()[4]) for row in rows)
-        assert listed == in_table > 0, f'{listed} questions listed as lost, {in_table} in the table'
-        return listed
-
-    def drag_back(self):
-        self.drag_slider('.sib-strength', 0.)
-        self.wait_for_strength(0)
+        until(is_done, self.wait/PATIENCE, 'the explorer appears', 1)
+        self.picture('01_opened')
         return self.status()
 
-    def choose_one_group(self):
-        def n_features():
-            return find_number(self.status(), r'(\d+) features')
+    def move_slider(self):
+        self.focus(f'.sib-degree {HANDLE}')
+        words = []
+        for key in ('ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowRight'):
+            seconds = self.change_of(self.status, lambda: self.browser.key(key), 'the status')
+            words.append(f'{seconds:.2f} s')
+        assert 'closed to 0.25' in self.status(), self.status()
+        return f'{self.status()}; {", ".join(words)} a move'
 
-        old = n_features()
-        self.browser.click('.sib-groups option:nth-child(1)')
-        until(lambda: n_features() not in (None, old), 30, 'the number of features changes')
-        new = n_features()
-        assert 0 < new < old, f'one group has {new} features, four had {old}'
-        return f'{old:.0f} features → {new:.0f}'
+    def turn_switch(self):
+        self.focus('.sib-switch')
+        words = []
+        for degree in ('0', '1'):
+            seconds = self.change_of(self.status, lambda: self.browser.key(' '), 'the status')
+            assert f'closed to {degree}:' in self.status(), self.status()
+            words.append(f'{seconds:.2f} s')
+        return ', '.join(words)
+
+    def choose_by(self):
+        for by in ('format', 'heading', 'domain'):
+            self.browser.press(self.browser.box(
+                self.browser.find_labelled('.sib-by button', by)))
+            until(lambda: self.browser.box(self.browser.find(f'.sib-shown .sib-by-{by}')), 20, by)
+        return ' '.join(self.shown().split())[:120]
+
+    def see_changed(self):
+        self.open_view('changed questions', '.sib-changed')
+        text = self.shown()
+        assert '→' in text and '✓' in text, text[:200]
+        seconds = self.change_of(self.shown, lambda: self.select('.sib-condition', 1), 'the questions')
+        self.picture('02_changed')
+        return f'{text.splitlines()[0]}; {seconds:.2f} s for another condition'
 
     def ask(self):
         browser = self.browser
-        self.drag_slider('.sib-strength', 1.)
-        self.wait_for_strength(100)
-        browser.enter('.sib-question input', 'What kind of thing is testis?')
-        free = until(lambda: browser.text('.sib-answer'), 20, 'a free answer')
-        browser.enter('.sib-choices input', 'gland | herb | shrub | bovid')
-
-        def has_options():
-            text = browser.text('.sib-answer')
-            return text != free and 'A. gland' in text
-
-        until(has_options, 20, 'the options get probabilities')
-        answer = browser.text('.sib-answer')
-        numbers = [float(number) for number in re.findall(r'\d\.\d+', answer)]
-        assert len(numbers) == 10, answer  # four options and all else, without and with the clamp
+        self.open_view('your own', '.sib-own')
+        numbers = [float(n) for n in re.findall(r'\d\.\d{3}', browser.text('.sib-shown .sib-own'))]
+        assert len(numbers) == 10, numbers
         for column in (numbers[::2], numbers[1::2]):
-            assert abs(sum(column) - 1) < .01, answer
-        self.picture('5_question')
-        return ' / '.join(' '.join(text.split()) for text in (free, answer))
+            assert abs(sum(column) - 1) < .01, numbers
+        shaded = 'document.querySelectorAll(".sib-shown .sib-shading span[title]").length'
+        assert browser.evaluate(shaded) > 0
+        self.picture('03_own')
+        words = self.change_of(self.shown, lambda: browser.enter(
+            '.sib-question input', 'What kind of thing is testis?'), 'the answer')
+        browser.enter('.sib-options input', ' ')
+        until(lambda: 'answer' in browser.text('.sib-shown .sib-own'), 20, 'an answer in words')
+        answer = ' '.join(browser.text('.sib-shown .sib-own').split())
+        return f'{answer}; {words:.2f} s'
 
-    def enter_wrong_feature(self):
-        self.browser.enter('.sib-extra input', 'seven')
-        until(lambda: 'is no feature' in self.status(), 10, 'a wrong feature is named')
-        return self.status()
+    def move_answer(self):
+        self.focus(f'.sib-degree {HANDLE}')
+        words = []
+        for key in ('ArrowLeft', 'ArrowLeft', 'ArrowRight', 'ArrowRight'):
+            look = lambda: self.browser.text('.sib-shown .sib-own th:nth-child(3)')
+            seconds = self.change_of(look, lambda: self.browser.key(key), 'the answer')
+            words.append(f'{seconds:.2f} s')
+        return ', '.join(words)
+
+    def continue_sentence(self):
+        browser = self.browser
+        browser.press(browser.box(browser.find_labelled('.sib-kind button', 'sentence')))
+        seconds = self.change_of(self.shown, lambda: browser.enter(
+            '.sib-question input', 'a wolf is a kind of'), 'the continuation')
+        until(lambda: 'continuation' in browser.text('.sib-shown .sib-own'), 20, 'a continuation')
+        self.picture('04_sentence')
+        return f'{" ".join(browser.text(".sib-shown .sib-own").split())}; {seconds:.2f} s'
+
+    def type_markup(self):
+        browser = self.browser
+        browser.enter('.sib-question input', HOSTILE)
+        until(lambda: '<script>' in browser.text('.sib-shown .sib-shading'), 20, 'the markup')
+        self.open_view('latents', '.sib-latent')
+        browser.enter('.sib-search input', HOSTILE)
+        until(lambda: '<script>' in browser.text('.sib-shown .sib-error'), 20, 'the markup')
+        made = browser.evaluate('document.querySelectorAll(".sib-explorer script, .sib-explorer '
+                                '.sib-shown img").length')
+        assert made == 0, f'{made} elements were made from a text'
+        assert browser.evaluate('window.hacked === undefined'), 'a text was executed'
+
+    def see_error(self):
+        self.open_view('your own', '.sib-own')
+        self.browser.press(self.browser.box(
+            self.browser.find_labelled('.sib-kind button', 'question')))
+        self.browser.enter('.sib-options input', 'a | b')
+        line = until(lambda: self.browser.text('.sib-shown .sib-error'), 20, 'an error')
+        assert 'not four' in line and '\n' not in line.strip(), line
+        return line
+
+    def pick_latent(self):
+        browser = self.browser
+        self.open_view('latents', '.sib-error')  # the search for markup has found nothing
+        browser.enter('.sib-search input', '')
+        until(lambda: browser.box(browser.find('.sib-shown .sib-latent')), 20, 'a latent')
+        seconds = self.change_of(self.shown, lambda: browser.click(
+            '.sib-found option:nth-child(3)'), 'the latent')
+        for part in ('domains', 'outputs', 'related', 'examples'):
+            assert browser.box(browser.find(f'.sib-shown .sib-latent .sib-{part}')), part
+        self.picture('05_latent')
+        self.focus('.sib-related button')
+        related = self.change_of(self.shown, lambda: browser.key(' '), 'the related latent')
+        return f'{self.shown().splitlines()[0]}; {seconds:.2f} s, {related:.2f} s'
+
+    def search(self):
+        browser = self.browser
+        seconds = self.change_of(self.shown, lambda: browser.enter('.sib-search input', 'bird'),
+                                 'the latent')
+        first = browser.evaluate('document.querySelector(".sib-found option").innerText')
+        name = first.split(':')[0]
+        number = 1 if name.endswith('/0') else 0
+        wanted = f'{name.split("/")[0]}/{number}'
+        browser.enter('.sib-latent input', wanted)
+        until(lambda: f"explore(latent='{wanted}')" in self.shown(), 20, f'the link of {wanted}')
+        return f'{first}; {seconds:.2f} s'
+
+    def compare(self):
+        self.open_view('two SAEs', '.sib-pairs')
+        first = self.shown().splitlines()[0]
+        self.select('.sib-two', 0)
+        until(lambda: self.shown().splitlines()[0] != first, 30, 'another pair')
+        self.picture('06_two')
+        return f'{first} → {self.shown().splitlines()[0]}'
+
+    def see_film(self):
+        browser = self.browser
+        self.open_view('training', 'svg')
+        first = self.shown().splitlines()[0]
+        options = 'document.querySelectorAll(".sib-film option").length'
+        if browser.evaluate(options) > 1:
+            self.select('.sib-film', -1)
+            until(lambda: 'groups; so far' in self.shown(), 20, 'the groups of a run')
+        self.focus(f'.sib-frame {HANDLE}')
+        seconds = self.change_of(self.shown, lambda: browser.key('ArrowLeft'), 'the frame')
+        self.picture('07_training')
+        return f'{first} → {self.shown().splitlines()[0]}; {seconds:.2f} s'
+
+    def tab_through(self):
+        "Press Tab from the first control; every control of the view is reached."
+        self.open_view('your own', '.sib-error')
+        self.focus('.sib-choice select')
+        reached = set()
+        name = ('(e => { const p = e && e.closest("[class*=sib-]"); return p ? '
+                '[...p.classList].find(c => c.startsWith("sib-")) : ""; })(document.activeElement)')
+        for _ in range(30):
+            reached.add(self.browser.evaluate(name))
+            self.browser.key('Tab')
+        wanted = {f'sib-{part}' for part in ('choice', 'switch', 'degree', 'view', 'kind',
+                                             'question', 'options', 'subject')}
+        assert wanted <= reached, f'not reached: {", ".join(sorted(wanted - reached))}'
+
+    def narrow(self):
+        browser = self.browser
+        browser.send('Emulation.setDeviceMetricsOverride', width=900, height=1000,
+                     deviceScaleFactor=1, mobile=False)
+        try:
+            time.sleep(1)
+            for view, marker in VIEWS.items():
+                self.open_view(view, marker)
+                time.sleep(.5)
+                wide = browser.evaluate(
+                    '(e => [e.scrollWidth, e.clientWidth])(document.querySelector(".sib-explorer"))')
+                assert wide[0] <= wide[1] + 1, f'{view}: {wide[0]} pixels in {wide[1]}'
+                self.picture(f'08_narrow_{view.replace(" ", "_")}')
+        finally:
+            browser.send('Emulation.clearDeviceMetricsOverride')
+
+    def contrast(self) -> float:
+        "Of the text in the view against what lies behind it, as WCAG defines it."
+        return self.browser.evaluate("""(e => {
+            const numbers = c => c.match(/[\\d.]+/g).map(Number);
+            const light = c => { const [r, g, b] = numbers(c).slice(0, 3).map(v => { v /= 255;
+                return v <= .03928 ? v/12.92 : ((v + .055)/1.055)**2.4; });
+                return .2126*r + .7152*g + .0722*b; };
+            const text = light(getComputedStyle(e).color);
+            while (e && numbers(getComputedStyle(e).backgroundColor)[3] === 0) e = e.parentElement;
+            const back = light(getComputedStyle(e || document.body).backgroundColor);
+            return (Math.max(text, back) + .05)/(Math.min(text, back) + .05);
+        })(document.querySelector('.sib-shown td'))""")
+
+    def change_theme(self):
+        browser = self.browser
+        self.open_view('answers', '.sib-by-domain')
+        found = {}
+        for theme in ('JupyterLab Dark', 'JupyterLab Light'):
+            command = json.dumps(dict(theme=theme))
+            browser.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {command})"
+                             " && 0")
+            is_light = str(theme.endswith('Light')).lower()
+            until(lambda: browser.evaluate('document.body.dataset.jpThemeLight') == is_light, 30, theme)
+            time.sleep(1)
+            found[theme] = self.contrast()
+            self.picture(f'09_{theme.split()[1].lower()}')
+            assert found[theme] >= 4.5, f'{theme}: contrast {found[theme]:.1f}'
+        return ', '.join(f'{theme} {value:.1f}' for theme, value in found.items())
+
+    def see_committed(self):
+        browser = self.browser
+        text = committed_page(NOTEBOOK)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)/'page.html'
+            path.write_text(f'<!doctype html><meta charset=utf-8>{text}', encoding='utf-8')
+            browser.send('Page.navigate', url=path.as_uri())
+            tabs = 'details[name=sib-page]'
+            until(lambda: browser.box(browser.find(tabs + ' > summary')), 20, 'the page')
+            n_tabs = browser.evaluate(f'document.querySelectorAll("{tabs}").length')
+            for place in range(1, n_tabs):
+                browser.evaluate(f'document.querySelectorAll("{tabs} > summary")[{place}].focus()')
+                browser.key(' ')
+                opened = f'[...document.querySelectorAll("{tabs}")].map(e => +e.open)'
+                wanted = [int(i == place) for i in range(n_tabs)]
+                until(lambda: browser.evaluate(opened) == wanted, 10, f'tab {place} opens')
+                self.picture(f'10_page_{place}')
+            assert browser.evaluate('document.scripts.length') == 0
+        return f'{n_tabs} tabs, {len(text)/1000:.0f} kB'
 
 
 def parse(arguments):

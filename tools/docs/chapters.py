@@ -55,8 +55,8 @@ CHAPTERS = [
     Chapter('06_experiments', 'Experiments',
             'Sparse probing, the presets, and the runs and studies that fill `data/results`.'),
     Chapter('07_figures', 'Tables and figures',
-            'From saved results to the tables and figures of the results chapter, and controls '
-            'to look into one run.'),
+            'From saved results to the tables and figures of the results chapter, and an explorer '
+            'of knowledge groups, their latents and their training.'),
     Chapter('08_results', 'Results',
             'What was measured. These notebooks export nothing; they read `data/results`.'),
     Chapter('tutorials', 'Tutorials',
