@@ -10,7 +10,6 @@ __all__ = ['Opened', 'open_stored', 'open_partition', 'trained_runs', 'what_to_o
 import asyncio
 import os
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +28,8 @@ from .latent_pages import domain_share, group_label, latent_label, latent_page
 from .latent_pages import latents_html, parse_latent, related_latents, search_latents
 from .latent_pages import side_by_side_html, view_latents
 from .page_parts import error_line, heading, page, tabs, together
-from .run_inspection import domain_texts, open_run
-from .tables import read_shown_result
+from .run_inspection import domain_texts, open_run, runs_with_sae
+from .tables import result_benchmark
 from .training_film import filmed_runs, frame_html, run_film, stored_group_film
 from ..language_model.domains import find_domains
 from ..language_model.model import load_model
@@ -110,27 +109,23 @@ def open_partition(
 
 # %% ../../nbs/07_figures/08_explorer.ipynb #664ff36e
 def trained_runs(
-    folder=None,  # with result files and `saes/`; default `data/results`
-) -> dict:  # title → (run, seed, model, domain)
+    folder=None,  # with result files and `saes/`; default `data/results`, and the package's
+) -> dict:  # title → (run, seed, model, domain, layer)
     "Runs whose SAE and groups lie on this disk."
-    folder = Path(folder or data_dir() / 'results')
     found = {}
-    for path in sorted((folder / 'saes').glob('*/cfg.json')):
-        file = folder / f'{path.parent.name}.json'
-        if not file.is_file():
-            continue
-        result = read_shown_result(file, dict(run=str, seed=int, title=str))
-        if 'events' in result:
-            domain = result.get('forget', 'biology')
-            key = result['run'], result['seed'], result.get('model'), domain
-            found[f'run {result["title"]}, seed {result["seed"]}'] = key
+    for results in runs_with_sae(folder=folder):
+        for result in results.values():
+            key = (result['run'], result['seed'], result.get('model'))
+            key += (result_benchmark(result), result['layer'])
+            title = f'run {result["title"]}, seed {result["seed"]}, layer {result["layer"]}'
+            found.setdefault(title, key)
     return found
 
 # %% ../../nbs/07_figures/08_explorer.ipynb #39c2ac45
 def _open_trained(key, folder=None):
     "Open a run of `trained_runs`."
-    name, seed, model_name, domain = key
-    run = open_run(name, seed, folder, model_name)
+    name, seed, model_name, domain, layer = key
+    run = open_run(name, seed, folder, model_name, layer=layer)
     model = load_model(model_name)
     return open_partition(run.sae, run.groups, model, domain, run.title)
 
