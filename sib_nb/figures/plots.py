@@ -4,15 +4,14 @@
 
 # %% auto #0
 __all__ = ['MAIN_RUNS', 'PALETTE', 'RUN_FIGURES', 'FIGURES', 'FORMATS', 'literal', 'unlearning_scores', 'training_curves',
-           'group_mi', 'feature_metrics', 'interventions', 'plot_attacks', 'attacks', 'gate_curves', 'tradeoff',
-           'probing_table', 'probing_curves', 'layer_sweep', 'group_matrix', 'group_flows', 'tokens_to', 'convergence',
-           'plot_convergence', 'figure_calls', 'save_figures']
+           'group_mi', 'feature_metrics', 'probing_table', 'probing_curves', 'layer_sweep', 'knowledge_formats',
+           'group_matrix', 'group_flows', 'tokens_to', 'convergence', 'plot_convergence', 'figure_calls',
+           'save_figures']
 
 # %% ../../nbs/07_figures/02_plots.ipynb #af925220
 import math
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,15 +24,8 @@ from ..core import FIGURE_STYLE, SIBError, atomic_write, figures_dir, load_json,
 from ..experiments.presets import RUNS
 from .method import method
 from .run_inspection import replay, starting_partition
-from sib_nb.figures.tables import (
-    attack_table,
-    damage_in_one_line,
-    forgotten,
-    intervention_table,
-    load_histories,
-    read_printable,
-)
-from ..unlearning.saebench import gate_curve
+from .tables import damage_in_one_line, load_histories
+from ..language_model.formats import QUESTION_FORMATS
 from ..validation import check_choice, check_texts
 
 # %% ../../nbs/07_figures/02_plots.ipynb #363f03a7
@@ -41,21 +33,20 @@ MAIN_RUNS = (
     'baseline',
     'optimized_groups',
     'knowledge_aware',
+    'bottleneck',
     'enhanced_isolation',
     'aggressive_separation',
     'feature_disentanglement',
     'saelens_topk',
-    'saelens_jumprelu',
 )
 
 # %% ../../nbs/07_figures/02_plots.ipynb #10a8b539
 def _make_palette():
     "A colour for every run; different within a panel."
     safe = sns.color_palette('colorblind')
-    colors = {name: safe[i] for name, i in zip(MAIN_RUNS, (0, 1, 2, 4, 5, 6, 9, 7))}
+    colors = {name: safe[i] for name, i in zip(MAIN_RUNS, (0, 1, 2, 3, 4, 5, 6, 9))}
     ablations = iter(sns.color_palette('Dark2', 8))
-    red, purple, brown = (sns.color_palette('Set1')[i] for i in (0, 3, 6))
-    libraries = iter((red, purple, brown))
+    libraries = iter(sns.color_palette('Set1')[i] for i in (0, 3, 6, 7))
     for name in RUNS:
         if name.endswith('_as_written'):
             colors[name] = colors[name.removesuffix('_as_written')]
@@ -115,89 +106,56 @@ def literal(
 
 # %% ../../nbs/07_figures/02_plots.ipynb #d3b64181
 _WHISKER = dict(fmt='none', ecolor='k', capsize=2, lw=1)
-_CONTROL_MARKERS = {'random features': 'o', 'random SAE': '^', 'permuted decoder': 's'}
-
-
-def _retrained(results):
-    "What was measured of the model retrained without the domain; None if nothing was."
-    file = _beside(results, 'retrained_reference.json')
-    return load_json(file) if file.exists() else None
-
-# %% ../../nbs/07_figures/02_plots.ipynb #44baba40
-def _draw_guides(axes, results):
-    "Lines at chance and at the score of the retrained model, if that has been measured."
-    axes.axvline(0.75, ls=':', c='k', lw=1)
-    retrained = _retrained(results)
-    if retrained:
-        axes.axvline(1 - retrained['forget_held'], ls='--', c='.5', lw=1)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #26a433c2
-def _guide_handles(results):
-    "Label → legend handle of the lines."
-    handles = dict(chance=plt.Line2D([], [], ls=':', c='k', lw=1))
-    retrained = _retrained(results)
-    if retrained:
-        label = f'retrained without {literal(forgotten(retrained))}'
-        handles[label] = plt.Line2D([], [], ls='--', c='.5', lw=1)
-    return handles
+_CONTROLS = dict(  # control → its name in figures and its mark
+    heading_push=('heading match', 'o'),
+    probe_push=('probe match', '^'),
+    shuffled_probe=('shuffled probe', 'v'),
+    random_latents=('random latents', 's'),
+    permuted_decoder=('permuted decoder', 'D'),
+    untrained_sae=('untrained SAE', 'x'),
+)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
-def _control_handles(names):
+def _control_handles():
     "Label → legend handle of the marks of controls."
     style = dict(color='k', mfc='none', ls='', ms=4)
     return {
-        f'control: {name}': plt.Line2D([], [], marker=_CONTROL_MARKERS[name], **style)
-        for name in names
+        f'control: {label}': plt.Line2D([], [], marker=marker, **style)
+        for label, marker in _CONTROLS.values()
     }
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ef90b7fd
-def _draw_bar(axes, height, value, low, high, **style):
+def _draw_bar(axes, height, value, low, high, color):
     "A horizontal bar with a whisker; its value stands to the right."
-    note = style.pop('note', '')
-    axes.barh(height, value, 0.34, edgecolor='w', **style)
+    axes.barh(height, value, 0.6, edgecolor='w', color=color)
     if high > low:
         whiskers = [[length] for length in _whiskers(value, low, high)]
         axes.errorbar(value, height, xerr=whiskers, **_WHISKER)
-    place = dict(va='center', xytext=(6, 0), textcoords='offset points', fontsize=7)
-    axes.annotate(f'{value:.3f}{note}', (max(value, high), height), **place)
+    place = dict(va='center', xytext=(6, 0), textcoords='offset points', fontsize=8)
+    axes.annotate(f'{value:.3f}', (np.nanmax([value, high, 0]), height), **place)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #7a3b5e39
-def _heldout_range(seeds):
+def _range(seeds, column):
     "Lowest and highest seed, or the bootstrap interval of a single one."
     if len(seeds) == 1:
-        return seeds.heldout_lo.iloc[0], seeds.heldout_hi.iloc[0]
-    return seeds.heldout.min(), seeds.heldout.max()
-
-# %% ../../nbs/07_figures/02_plots.ipynb #d13e89b2
-def _score_note(seeds):
-    "The first status that is not `ok`, in words."
-    statuses = seeds.status[seeds.status != 'ok']
-    return '  ' + literal(statuses.iloc[0]).replace('_', ' ') if len(statuses) else ''
+        return seeds[f'{column}_lo'].iloc[0], seeds[f'{column}_hi'].iloc[0]
+    return seeds[column].min(), seeds[column].max()
 
 # %% ../../nbs/07_figures/02_plots.ipynb #eeb5ff7f
-def _draw_run_scores(axes, row, name, seeds):
-    "Both scores of one run, and its controls."
-    color = PALETTE[name]
-    score = seeds.score
-    note = _score_note(seeds)
-    _draw_bar(axes, row - 0.18, score.mean(), score.min(), score.max(), color=color, note=note)
-    low, high = _heldout_range(seeds)
-    _draw_bar(axes, row + 0.18, seeds.heldout.mean(), low, high, color=color, hatch='////')
+def _draw_run_scores(axes, row, name, seeds, column):
+    "One score of one run."
+    _draw_bar(axes, row, seeds[column].mean(), *_range(seeds, column), PALETTE[name])
+
+
+def _draw_controls(axes, row, seeds):
+    "The removed shares of the controls of one run."
     style = dict(color='k', mfc='none', ms=4, clip_on=False)
     for controls in seeds.controls:
         for control in controls:
-            marker = _CONTROL_MARKERS.get(control['control'], 'x')
-            axes.plot(control['heldout']['score'], row + 0.45, marker, **style)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #507a492e
-def _score_handles():
-    "Label → legend handle of the bars."
-    return {
-        'SAEBench score': plt.Rectangle((0, 0), 1, 1, facecolor='.5', edgecolor='w'),
-        'held-out entities': plt.Rectangle(
-            (0, 0), 1, 1, facecolor='.5', edgecolor='w', hatch='////'
-        ),
-    }
+            _, marker = _CONTROLS.get(control['control'], ('', '+'))
+            removed = control.get('removed')
+            if removed is not None:
+                axes.plot(removed, row + 0.38, marker, **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #26c75eeb
 def _legend_above(figure, handles):
@@ -207,26 +165,37 @@ def _legend_above(figure, handles):
     figure.legend(list(handles.values()), labels, **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c79dcc04
+def _score_axes(left, right, runs):
+    "Labels, ticks and levels of the two panels."
+    titles = [RUNS[name].title for name in runs]
+    left.set(xlabel='knowledge removed (1: retrained without the domain)', xlim=(-0.05, 1.15))
+    left.axvline(1, ls='--', c='.5', lw=1)
+    left.axvline(0, c='.5', lw=0.8)
+    left.set_yticks(range(len(runs)), titles)
+    left.set_ylim(len(runs) - 0.4, -0.6)
+    right.set(xlabel="SAEBench's score, held out", xlim=(0, 0.95))
+    right.axvline(0.75, ls=':', c='k', lw=1)
+    right.annotate('guessing', (0.75, -0.5), (2, 0), textcoords='offset points', fontsize=7)
+
+
 def unlearning_scores(
     results: pd.DataFrame,  # from `load_results`
     runs: list = None,  # names; default: the main ones
 ) -> plt.Figure:
-    "SAEBench's unlearning score and the held-out score of every run."
+    "What the chosen intervention of every run removes, and SAEBench's score."
     runs = _drawn_runs(results, runs)
+    size = (7.5, 1.5 + 0.32 * len(runs))
     with plt.rc_context(FIGURE_STYLE):
-        figure, axes = plt.subplots(figsize=(7, 1.3 + 0.45 * len(runs)), layout='constrained')
-        for row, name in enumerate(runs):
-            _draw_run_scores(axes, row, name, results[results.run == name])
-        handles = _score_handles() | _control_handles(_CONTROL_MARKERS)
-        handles |= _guide_handles(results)
-        _legend_above(figure, handles)
-        axes.set(
-            xlabel='unlearning score (1 − accuracy on forget questions)',
-            xlim=(0, 0.8),
-            ylim=(len(runs) - 0.4, -0.6),
+        figure, (left, right) = plt.subplots(
+            1, 2, figsize=size, sharey=True, width_ratios=(1.7, 1), layout='constrained'
         )
-        axes.set_yticks(range(len(runs)), [RUNS[name].title for name in runs])
-        _draw_guides(axes, results)
+        for row, name in enumerate(runs):
+            seeds = results[results.run == name]
+            _draw_run_scores(left, row, name, seeds, 'removed')
+            _draw_controls(left, row, seeds)
+            _draw_run_scores(right, row, name, seeds, 'heldout')
+        _score_axes(left, right, runs)
+        _legend_above(figure, _control_handles())
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #71de96de
@@ -387,207 +356,6 @@ def feature_metrics(
         figure.legend(loc='outside lower right', fontsize=7)
     return figure
 
-# %% ../../nbs/07_figures/02_plots.ipynb #081d75a9
-def _draw_intervention(axes, row, name, seeds):
-    "The held-out score of one intervention on one run."
-    mean = seeds.score.mean()
-    if len(seeds) == 1:
-        low, high = seeds.score_low.iloc[0], seeds.score_high.iloc[0]
-    else:
-        low, high = seeds.score.min(), seeds.score.max()
-    is_clean = seeds.retain_held.mean() >= 0.99 and (seeds.status == 'ok').all()
-    color = PALETTE[name]
-    fill = color if is_clean else 'w'
-    whiskers = [[length] for length in _whiskers(mean, low, high)]
-    axes.errorbar(mean, row, xerr=whiskers, fmt='o', ms=4.5, color=color, mfc=fill, capsize=2)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #d9ff25c3
-def _draw_controls(axes, row, seeds, method_name):
-    "The controls of one intervention on one run."
-    for controls in seeds.intervention_controls:
-        for control in controls:
-            if control['method'] == method_name and 'score' in control:
-                marker = _CONTROL_MARKERS.get(control['control'], 'x')
-                axes.plot(control['score'], row, marker, color='k', mfc='none', ms=4)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #2e65f5e2
-def _intervention_handles():
-    "Label → legend handle of the marks and lines."
-    filled = plt.Line2D([], [], marker='o', color='.4', ls='', ms=4.5)
-    hollow = plt.Line2D([], [], marker='o', color='.4', mfc='w', ls='', ms=4.5)
-    marks = {'99 % retained': filled, 'less retained, or no effect': hollow}
-    return marks | _control_handles(('random features', 'permuted decoder'))
-
-# %% ../../nbs/07_figures/02_plots.ipynb #5dbc7a70
-def _panel_grid(n_panels, n_rows):
-    "Panels in rows of three with shared axes, the last ones empty."
-    n_lines = math.ceil(n_panels / 3)
-    size = (8.5, n_lines * (0.6 + 0.17 * n_rows))
-    figure, axes = plt.subplots(
-        n_lines, 3, figsize=size, sharex=True, sharey=True, layout='constrained', squeeze=False
-    )
-    for ax in axes.flat[n_panels - 3 : n_panels]:
-        ax.tick_params(labelbottom=True)
-    for ax in axes.flat[n_panels:]:
-        ax.axis('off')
-    return figure, axes.ravel()
-
-# %% ../../nbs/07_figures/02_plots.ipynb #85b3bbe6
-def _draw_intervention_panel(axes, table, results, runs, method_name):
-    "One intervention on all runs."
-    axes.set_title(literal(method_name), fontsize=9)
-    for row, name in enumerate(runs):
-        seeds = table[table.run == name]
-        if len(seeds):
-            _draw_intervention(axes, row, name, seeds)
-            _draw_controls(axes, row, results[results.run == name], method_name)
-    _draw_guides(axes, results)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #c48501a7
-def interventions(
-    results: pd.DataFrame,  # from `load_results`
-    runs: list = None,  # names; default: the main ones
-) -> plt.Figure:
-    "Held-out unlearning score of every intervention on every run, a panel a method."
-    table = intervention_table(results)
-    if table.empty:
-        raise SIBError('these results hold no interventions; run them again with sib_run --force')
-    runs = _drawn_runs(table, runs)
-    methods = list(dict.fromkeys(table.method))
-    with plt.rc_context(FIGURE_STYLE):
-        figure, panels = _panel_grid(len(methods), len(runs))
-        for axes, method_name in zip(panels, methods):
-            rows = table[table.method == method_name]
-            _draw_intervention_panel(axes, rows, results, runs, method_name)
-        panels[0].set_yticks(range(len(runs)), [RUNS[name].title for name in runs])
-        largest = max(0.75, table.score.max())
-        panels[0].set(ylim=(len(runs) - 0.4, -0.6), xlim=(-0.03, largest + 0.05))
-        figure.supxlabel('unlearning score on held-out questions', fontsize=9)
-        _legend_above(figure, _intervention_handles() | _guide_handles(results))
-    return figure
-
-# %% ../../nbs/07_figures/02_plots.ipynb #abfa3fa9
-def _draw_side(axes, some, heights, marker, color, name, side):
-    "One side of one evaluated model: intervals, and filled or hollow marks."
-    low, high = some[f'{side}_low'], some[f'{side}_high']
-    axes.hlines(heights, low, high, color=color, lw=1.2)
-    is_broken = (some.status == 'broken').values
-    values = some[side].values
-    style = dict(color=color, ms=4.5)
-    axes.plot(values[~is_broken], heights[~is_broken], marker, label=name, **style)
-    axes.plot(values[is_broken], heights[is_broken], marker, mfc='w', **style)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #175896d7
-def _finish_axes(axes, side, attacks):
-    "Labels, the level of guessing, and lines between the attacks."
-    axes.axvline(0.25, ls=':', lw=1, color='.4')
-    axes.set_xlabel(f'{side} accuracy (fraction right, report entities)')
-    axes.set(xlim=(0, 1.03), yticks=range(len(attacks)), yticklabels=attacks)
-    for number in range(1, len(attacks)):
-        axes.axhline(number - 0.5, color='.9', lw=0.8, zorder=0)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #50c10de8
-def _draw_evaluated(both_axes, table, name, attacks, offset, style):
-    "One evaluated model in both panels; `style`: color and marker."
-    seeds = table[table.evaluated.str.split(', seed ').str[0] == name]
-    for further in (True, False):
-        some = seeds[(seeds.evaluated != name) == further]
-        heights = np.array([attacks.index(attack) for attack in some.attack]) + offset
-        for axes, side in zip(both_axes, ('forget', 'retain')):
-            if further:
-                faint = dict(color=style['color'], ms=3.5, alpha=0.55, mew=0)
-                axes.plot(some[side], heights, style['marker'], **faint)
-            else:
-                _draw_side(axes, some, heights, name=name, side=side, **style)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #797bca23
-def plot_attacks(
-    table: pd.DataFrame,  # from `attack_table`
-):  # the matplotlib figure
-    "Forget and retain accuracy under every attack; a colour for each evaluated model."
-    names_of_attacks = list(dict.fromkeys(table.attack))
-    names = list(dict.fromkeys(table.evaluated.str.split(', seed ').str[0]))
-    colors = ['.5', *sns.color_palette('colorblind', len(names) - 1)]
-    layout = dict(figsize=(9.5, 1.2 + 0.36 * len(names_of_attacks)), layout='constrained')
-    figure, both_axes = plt.subplots(1, 2, sharey=True, width_ratios=(1.5, 1), **layout)
-    for number, (name, color, marker) in enumerate(zip(names, colors, 'osD^vPX*<>' * 3)):
-        offset = 0.75 * ((number + 0.5) / len(names) - 0.5)
-        style = dict(color=color, marker=marker)
-        _draw_evaluated(both_axes, table, name, names_of_attacks, offset, style)
-    for axes, side in zip(both_axes, ('forget', 'retain')):
-        _finish_axes(axes, side, names_of_attacks)
-    both_axes[0].invert_yaxis()
-    handles = both_axes[0].get_legend_handles_labels()
-    legend = dict(ncol=min(4, len(names)), fontsize=8, frameon=False)
-    figure.legend(*handles, loc='outside upper center', **legend)
-    return figure
-
-# %% ../../nbs/07_figures/02_plots.ipynb #978cb41c
-def attacks(
-    results: pd.DataFrame,  # from `load_results`
-) -> plt.Figure:
-    "Forget and retain accuracy under every attack, from `attacks.json` beside the results."
-    with plt.rc_context(FIGURE_STYLE):
-        return plot_attacks(attack_table(read_printable(_beside(results, 'attacks.json'))['rows']))
-
-# %% ../../nbs/07_figures/02_plots.ipynb #ad0db8e0
-def gate_curves(
-    results: pd.DataFrame,  # from `load_results`
-) -> pd.DataFrame:  # one row a run, seed and gate; columns of `gate_curve`
-    "The trade-off by SAEBench's settings."
-    parts = []
-    for result in results.itertuples():
-        settings = pd.DataFrame(load_json(result.file)['eval_result_unstructured']['table'])
-        curve = gate_curve(SimpleNamespace(table=settings.apply(pd.to_numeric)))
-        parts.append(curve.assign(run=result.run, seed=result.seed))
-    return pd.concat(parts, ignore_index=True)
-
-# %% ../../nbs/07_figures/02_plots.ipynb #13f8f520
-def _draw_gates(axes, curves, names):
-    "The held-out score against the gate."
-    for name in names:
-        _draw_band(axes, curves[curves.run == name], 'gate', 'heldout', name)
-    axes.axhline(0.75, ls=':', c='k', lw=1)
-    axes.annotate('chance', (0.95, 0.75), (0, 2), textcoords='offset points', fontsize=7)
-    axes.set(ylabel='unlearning score\n(held-out questions)', ylim=(-0.02, 0.8))
-
-# %% ../../nbs/07_figures/02_plots.ipynb #5196260f
-def _draw_accuracies(axes, table, names):
-    "Forget against retain accuracy, a point an intervention and seed."
-    for name in names:
-        rows = table[table.run == name]
-        style = dict(ms=4, mec='w', mew=0.4, color=PALETTE[name], ls='')
-        marker = '^' if RUNS[name].saelens else 'o'
-        axes.plot(rows.retain_held, rows.forget_held, marker, **style)
-    axes.axvline(0.99, ls='--', c='.5', lw=1)
-    axes.axhline(0.25, ls=':', c='k', lw=1)
-    axes.set(ylabel='accuracy on forget questions\n(held-out)', ylim=(0.15, 1.04))
-
-# %% ../../nbs/07_figures/02_plots.ipynb #6988dfc2
-def tradeoff(
-    results: pd.DataFrame,  # from `load_results`
-    runs: list = None,  # names; default: the main ones
-) -> plt.Figure:
-    "Held-out score against the gate; forget against retain accuracy of every intervention."
-    runs = _drawn_runs(results, runs)
-    curves = gate_curves(results[results.run.isin(runs)])
-    table = intervention_table(results)
-    table = table[table.row >= 0]  # some setting was admissible
-    families = _families(runs)
-    size = (9, 0.9 + 2.5 * len(families))
-    with plt.rc_context(FIGURE_STYLE):
-        figure, axes = plt.subplots(
-            len(families), 2, figsize=size, sharex='col', squeeze=False, layout='constrained'
-        )
-        for (left, right), (heading, names) in zip(axes, families.items()):
-            _draw_gates(left, curves, names)
-            _draw_accuracies(right, table, names)
-            style = dict(loc='center left', bbox_to_anchor=(1.02, 0.5), fontsize=8)
-            right.legend(*left.get_legend_handles_labels(), title=heading, **style)
-        axes[-1, 0].set_xlabel('gate: lowest retained accuracy (calibration)')
-        axes[-1, 1].set_xlabel('accuracy on retain questions (held-out)')
-    return figure
-
 # %% ../../nbs/07_figures/02_plots.ipynb #8d96c31d
 def _probing_rows(result, source):
     "The probing accuracies of one run; `source` is 'sae' or 'llm'."
@@ -643,32 +411,73 @@ def probing_curves(
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #7be1d0e0
-def _draw_layers(axes, table, column, offset, **style):
+def _draw_layers(axes, table, offset, **style):
     "A bar for each layer, with the range over seeds."
-    layers = table.groupby('layer')[column].agg(['mean', 'min', 'max'])
+    layers = table.groupby('layer').found.agg(['mean', 'min', 'max'])
     whiskers = _whiskers(layers['mean'], layers['min'], layers['max'])
-    whisker_style = dict(lw=1, capsize=2)
     x = layers.index + offset
-    axes.bar(x, layers['mean'], yerr=whiskers, error_kw=whisker_style, edgecolor='w', **style)
+    axes.bar(x, layers['mean'], 0.38, yerr=whiskers, error_kw=dict(lw=1, capsize=2), **style)
     axes.set(xlabel='residual stream after block', xticks=layers.index)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #84f61a77
 def layer_sweep(
     results: pd.DataFrame,  # from `load_results`
 ) -> plt.Figure:
-    "Scores of a plain SAE and hits of a domain probe by layer, from files beside the results."
-    scores = pd.DataFrame(load_json(_beside(results, 'layer_sweep.json')))
-    probes = pd.DataFrame(load_json(_beside(results, 'probe_sweep.json')))
+    "Hits of a domain probe by layer, from files beside the results."
+    prompts = pd.DataFrame(load_json(_beside(results, 'probe_sweep.json')))
+    statements = pd.DataFrame(load_json(_beside(results, 'statement_sweep.json')))
+    statements = statements.groupby(['layer', 'seed'], as_index=False).found.mean()
     with plt.rc_context(FIGURE_STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout='constrained')
-        style = dict(width=0.38, color=PALETTE['baseline'])
-        hatched = dict(label='clamps in units of each feature', hatch='///')
-        _draw_layers(left, scores, 'raw', -0.2, label='clamps in raw units', **style)
-        _draw_layers(left, scores, 'scale', 0.2, **style, **hatched)
-        _draw_layers(right, probes, 'found', 0, width=0.6, color=PALETTE['knowledge_aware'])
-        left.set(ylabel='unlearning score, plain SAE\n(calibration questions)', ylim=(0, 0.1))
-        left.legend(fontsize=7)
-        right.set(ylabel='forget prompts found\nat 1 % of retain prompts', ylim=(0, 1))
+        figure, axes = plt.subplots(figsize=(5, 3), layout='constrained')
+        color = PALETTE['knowledge_aware']
+        _draw_layers(axes, prompts, -0.2, color='.6', label='prompts, own heading')
+        _draw_layers(axes, statements, 0.2, color=color, label='bare statements')
+        axes.set(ylabel='forget texts found\nat 1 % false positives', ylim=(0, 1))
+        axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(0, 1.2), ncol=2)
+    return figure
+
+# %% ../../nbs/07_figures/02_plots.ipynb #fbe055ea
+_MODELS = (  # column, file's part, label, style
+    ('original', 'closed', 'original', dict(marker='|', color='.45', ms=9)),
+    ('edited', 'permuted', 'groups permuted', dict(marker='s', color='.6', mfc='w', ms=4)),
+    ('edited', 'closed', 'groups closed', dict(marker='o', color='#0173b2', ms=5)),
+    ('reference', 'closed', 'retrained without the domain', dict(marker='x', color='k', ms=5)),
+)
+
+
+def _format_label(name):
+    "The name of a format, with a star if it is not trained on."
+    return name.replace('_', ' ') + ('' if QUESTION_FORMATS[name].trained else ' *')
+
+# %% ../../nbs/07_figures/02_plots.ipynb #1814f6ad
+def _draw_formats(axes, parts, side, formats):
+    "Accuracy by format of one side, a mark for each model."
+    for column, part, label, style in _MODELS:
+        table = pd.DataFrame(parts[part])
+        by_format = table[table.side == side].groupby('format')[column].mean()
+        axes.plot(by_format[formats], range(len(formats)), ls='', label=label, **style)
+    axes.axvline(0.25, ls=':', c='.4', lw=1)
+    axes.set(xlabel=f'accuracy on {side} questions', xlim=(0, 1.03))
+    for row in range(1, len(formats)):
+        axes.axhline(row - 0.5, color='.92', lw=0.8, zorder=0)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #c8fe8de2
+def knowledge_formats(
+    results: pd.DataFrame,  # from `load_results`
+) -> plt.Figure:
+    "Accuracy with knowledge groups closed, by format, from a file beside the results."
+    parts = load_json(_beside(results, 'knowledge_groups.json'))['rows']
+    formats = list(dict.fromkeys(row['format'] for row in parts['closed']))
+    with plt.rc_context(FIGURE_STYLE):
+        figure, panels = plt.subplots(
+            1, 2, figsize=(7.5, 4), sharey=True, layout='constrained'
+        )
+        for axes, side in zip(panels, ('forget', 'retain')):
+            _draw_formats(axes, parts, side, formats)
+        panels[0].set_yticks(range(len(formats)), map(_format_label, formats))
+        panels[0].invert_yaxis()
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc='outside upper center', ncol=4, fontsize=8)
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #39e5e8fb
@@ -828,21 +637,19 @@ RUN_FIGURES = dict(  # by run: called with results and `runs`
     training_curves=training_curves,
     group_mi=group_mi,
     feature_metrics=feature_metrics,
-    interventions=interventions,
-    tradeoff=tradeoff,
     probing_curves=probing_curves,
     convergence=plot_convergence,
 )
 FIGURES = RUN_FIGURES | dict(  # the others: called with results
-    attacks=attacks,
+    knowledge_formats=knowledge_formats,
     layer_sweep=layer_sweep,
     group_matrix=group_matrix,
     group_flows=group_flows,
     method=lambda results: method(),
 )
 _NEEDED_FILES = dict(  # beside the results
-    attacks=('attacks.json',),
-    layer_sweep=('layer_sweep.json', 'probe_sweep.json'),
+    knowledge_formats=('knowledge_groups.json',),
+    layer_sweep=('probe_sweep.json', 'statement_sweep.json'),
     group_matrix=('mi_matrices.json',),
 )
 
@@ -853,8 +660,6 @@ def _can_draw(results, name):
         return bool(_adapted(results, 'optimized_groups'))
     if name == 'convergence' and 'baseline' not in set(results.run):
         return False  # it compares with the baseline
-    if name == 'interventions' and not results.interventions.map(len).any():
-        return False
     return all(_beside(results, file).exists() for file in _NEEDED_FILES.get(name, ()))
 
 # %% ../../nbs/07_figures/02_plots.ipynb #0e6ff91f
