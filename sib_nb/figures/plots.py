@@ -436,24 +436,25 @@ def _draw_layers(axes, table, offset, **style):
     layers = table.groupby('layer').found.agg(['mean', 'min', 'max'])
     whiskers = _whiskers(layers['mean'], layers['min'], layers['max'])
     x = layers.index + offset
-    axes.bar(x, layers['mean'], 0.38, yerr=whiskers, error_kw=dict(lw=1, capsize=2), **style)
+    axes.bar(x, layers['mean'], 0.25, yerr=whiskers, error_kw=dict(lw=1, capsize=2), **style)
     axes.set(xlabel='residual stream after block', xticks=layers.index)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #84f61a77
 def layer_sweep(
     results: pd.DataFrame,  # from `load_results`
 ) -> plt.Figure:
-    "Hits of a domain probe by layer, from files beside the results."
-    prompts = pd.DataFrame(load_json(_beside(results, 'probe_sweep.json')))
+    "Hits of a domain probe by layer and kind of statement, from a file beside the results."
     statements = pd.DataFrame(load_json(_beside(results, 'statement_sweep.json')))
-    statements = statements.groupby(['layer', 'seed'], as_index=False).found.mean()
+    kinds = list(dict.fromkeys(statements.kind))
+    colors = sns.color_palette('colorblind', len(kinds))
     with plt.rc_context(FIGURE_STYLE):
         figure, axes = plt.subplots(figsize=(5, 3), layout='constrained')
-        color = PALETTE['knowledge_aware']
-        _draw_layers(axes, prompts, -0.2, color='.6', label='prompts, own heading')
-        _draw_layers(axes, statements, 0.2, color=color, label='bare statements')
-        axes.set(ylabel='forget texts found\nat 1 % false positives', ylim=(0, 1))
-        axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(0, 1.2), ncol=2)
+        for number, (kind, color) in enumerate(zip(kinds, colors)):
+            rows = statements[statements.kind == kind]
+            offset = 0.27 * (number - (len(kinds) - 1) / 2)
+            _draw_layers(axes, rows, offset, color=color, label=kind)
+        axes.set(ylabel='forget statements found\nat 1 % false positives', ylim=(0, 1))
+        figure.legend(loc='outside upper center', ncol=len(kinds), title='kind of statement')
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #fbe055ea
@@ -669,7 +670,7 @@ FIGURES = RUN_FIGURES | dict(  # the others: called with results
 )
 _NEEDED_FILES = dict(  # beside the results
     knowledge_formats=('knowledge_groups.json',),
-    layer_sweep=('probe_sweep.json', 'statement_sweep.json'),
+    layer_sweep=('statement_sweep.json',),
     group_matrix=('mi_matrices.json',),
 )
 
