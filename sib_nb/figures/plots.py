@@ -26,6 +26,7 @@ from .method import method
 from .run_inspection import replay, starting_partition
 from .tables import damage_in_one_line, load_histories
 from ..language_model.formats import QUESTION_FORMATS
+from ..unlearning.score import score_summary
 from ..validation import check_choice, check_texts
 
 # %% ../../nbs/07_figures/02_plots.ipynb #363f03a7
@@ -170,6 +171,23 @@ def _draw_controls(axes, row, seeds):
             if removed is not None:
                 axes.plot(removed, row + 0.38, marker, **style)
 
+# %% ../../nbs/07_figures/02_plots.ipynb #1239f1b6
+def _closed_groups(results):
+    "Removed shares of closed knowledge groups and of their control; none if not measured."
+    file = _beside(results, 'knowledge_groups.json')
+    if not file.exists():
+        return {}
+    parts = load_json(file)['rows']
+    return {name: score_summary(pd.DataFrame(rows))['removed'] for name, rows in parts.items()}
+
+
+def _draw_closed_groups(axes, row, removed):
+    "Removed share of closed knowledge groups, with permuted decoder rows as their control."
+    value = removed['closed']
+    _draw_bar(axes, row, value, value, value, color=PALETTE['bottleneck'])
+    marker = _CONTROLS['permuted_decoder'][1]
+    axes.plot(removed['permuted'], row + 0.38, marker, color='k', mfc='none', ms=4)
+
 # %% ../../nbs/07_figures/02_plots.ipynb #26c75eeb
 def _legend_above(figure, handles):
     "A legend over the whole figure."
@@ -178,36 +196,39 @@ def _legend_above(figure, handles):
     figure.legend(list(handles.values()), labels, **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c79dcc04
-def _score_axes(left, right, runs):
+def _score_axes(left, right, titles):
     "Labels, ticks and levels of the two panels."
-    titles = [RUNS[name].title for name in runs]
     left.set(xlabel='knowledge removed (1: retrained without the domain)', xlim=(-0.05, 1.15))
     left.axvline(1, ls='--', c='.5', lw=1)
     left.axvline(0, c='.5', lw=0.8)
-    left.set_yticks(range(len(runs)), titles)
-    left.set_ylim(len(runs) - 0.4, -0.6)
+    left.set_yticks(range(len(titles)), titles)
+    left.set_ylim(len(titles) - 0.4, -0.6)
     right.set(xlabel="SAEBench's score, held out", xlim=(0, 0.95))
     right.axvline(0.75, ls=':', c='k', lw=1)
-    right.annotate('guessing', (0.75, -0.5), (2, 0), textcoords='offset points', fontsize=7)
+    style = dict(ha='center', textcoords='offset points', fontsize=8)
+    right.annotate('guessing', (0.75, -0.6), (0, 2), **style)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #0181a139
 def unlearning_scores(
     results: pd.DataFrame,  # from `load_results`
     runs: list = None,  # names; default: the main ones
 ) -> plt.Figure:
     "What the chosen intervention of every run removes, and SAEBench's score."
+    closed = _closed_groups(results) if runs is None else {}
     runs = _drawn_runs(results, runs)
-    size = (7.5, 1.5 + 0.32 * len(runs))
+    titles = [RUNS[name].title for name in runs]
+    titles += ['Knowledge groups,\ntrained alone'] if closed else []
+    layout = dict(figsize=(7.5, 1.5 + 0.32 * len(titles)), layout='constrained')
     with plt.rc_context(FIGURE_STYLE):
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=size, sharey=True, width_ratios=(1.7, 1), layout='constrained'
-        )
+        figure, (left, right) = plt.subplots(1, 2, sharey=True, width_ratios=(1.7, 1), **layout)
         for row, name in enumerate(runs):
             seeds = results[results.run == name]
             _draw_run_scores(left, row, name, seeds, 'removed')
             _draw_controls(left, row, seeds)
             _draw_run_scores(right, row, name, seeds, 'heldout')
-        _score_axes(left, right, runs)
+        if closed:
+            _draw_closed_groups(left, len(runs), closed)
+        _score_axes(left, right, titles)
         _legend_above(figure, _control_handles())
     return figure
 
@@ -365,7 +386,7 @@ def feature_metrics(
     "Active features per token, unexplained variance, and MI between groups, a panel each."
     runs = _drawn_runs(results, runs)
     with plt.rc_context(FIGURE_STYLE):
-        size = (9, 1.2 + 0.26 * len(runs))
+        size = (7.5, 1.3 + 0.3 * len(runs))
         figure, panels = plt.subplots(1, 3, figsize=size, sharey=True, layout='constrained')
         for axes, (column, (title, label, number_format)) in zip(panels, _METRICS.items()):
             _draw_metric(axes, results, runs, column, number_format)
