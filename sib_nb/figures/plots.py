@@ -373,9 +373,9 @@ def _draw_null(axes, results, runs):
 
 # %% ../../nbs/07_figures/02_plots.ipynb #0c223939
 _METRICS = {  # column → panel title, axis label, format of the numbers
-    'l0': ('sparsity', 'active features per token (L0)', '{:.1f}'),
+    'l0': ('sparsity', 'latents a token (L0)', '{:.1f}'),
     'fvu': ('reconstruction', 'variance unexplained (FVU)', '{:.3f}'),
-    'group_mi': ('dependence', 'MI between two groups (nats)', '{:.4f}'),
+    'group_mi': ('dependence', 'group MI (nats)', '{:.4f}'),
 }
 
 # %% ../../nbs/07_figures/02_plots.ipynb #d21669e2
@@ -391,7 +391,7 @@ def feature_metrics(
         for axes, (column, (title, label, number_format)) in zip(panels, _METRICS.items()):
             _draw_metric(axes, results, runs, column, number_format)
             axes.set_title(title, fontsize=9)
-            axes.set_xlabel(label)
+            axes.set_xlabel(label, fontsize=8)
         panels[0].invert_yaxis()
         _draw_null(panels[2], results, runs)
         figure.legend(loc='outside lower right', fontsize=7)
