@@ -67,7 +67,7 @@ from sib_nb.experiments.benchmarks import (
     training_questions,
     training_texts,
 )
-from .presets import SHARED, Run, preset
+from .presets import MAIN, SHARED, Run, preset
 from sib_nb.experiments.probing import (
     loss_recovered,
     probing_eval,
@@ -435,12 +435,12 @@ def resolve_run(
 INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
     n_features=(10, 50),
     n_groups=(1, 2),
-    strengths=(5, 20, 80),
-    percentiles=(97, 99),
+    strengths=(5, 40),
+    percentiles=(99,),
     ranks=(None,),
 )
 MIN_ENTROPY = 0.5  # of the letters answered: one letter to every question is not forgetting
-N_COMPARED = 4  # methods that are compared under all conditions of validation
+N_COMPARED = 2  # methods that are compared under all conditions of validation
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #4b2ea993
 RUN_METHOD = 3  # raised by every change of this module that changes seeded results
@@ -1219,7 +1219,7 @@ def run(
     force: bool = False,  # run again even if the result is there
     progress: bool = True,
     tensorboard=None,  # folder for TensorBoard's event files, one subfolder a run; None: off
-    control: bool = True,  # measure controls, too
+    control: bool = None,  # measure controls, too; None: of the runs in `MAIN`
     on_log=None,  # called with every row of the history
     **options,  # changes to the preset: steps, lr, k, expansion, group_size, split_seed, …
 ) -> dict:  # the result, as saved
@@ -1228,7 +1228,7 @@ def run(
     lm = load_model(model) if isinstance(model, (str, Path)) else model
     r = resolve_run(name, seed, lm, layer, forget, **options)
     _check_model(r, lm)
-    control = bool(control)
+    control = name in MAIN if control is None else bool(control)
     eval_model = None if eval_model == model else eval_model
     evaluated = _answering_model(r, lm, eval_model)
     depends = training_dependencies(r, lm) | evaluation_dependencies(r, evaluated, control)

@@ -4,13 +4,11 @@
 
 # %% auto #0
 __all__ = ['SHOWN_FIELDS', 'check_fields', 'damage_in_one_line', 'read_printable', 'check_events', 'read_shown_result',
-           'result_benchmark', 'forgotten', 'shown_interventions', 'load_results', 'load_histories', 'example_results',
-           'overview', 'quality', 'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae',
-           'attack_status', 'attack_table', 'over_seeds', 'attack_overview', 'tidy']
+           'result_benchmark', 'forgotten', 'load_results', 'load_histories', 'example_results', 'overview', 'quality',
+           'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae', 'tidy']
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b37c20bf
 import json
-import math
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,9 +17,9 @@ import pandas as pd
 
 from ..core import SIBError, data_dir, load_json, printable, save_json
 from ..experiments.presets import RUNS
-from ..experiments.runs import read_history
+from ..experiments.runs import read_answers, read_history
 from ..language_model.data import DEFAULT_FORGET
-from ..unlearning.saebench import reaches
+from ..unlearning.score import removed_interval
 
 # %% ../../nbs/07_figures/01_tables.ipynb #da8671d9
 def _probing_accuracies(result):
@@ -181,28 +179,39 @@ def result_benchmark(
 def forgotten(
     content: dict,  # of a result, or of another file
 ) -> str:
-    "The domain that a file says was forgotten; files of the committed study do not say it."
+    "The domain that a file says was forgotten; one that says nothing forgets the default."
     config = content.get('config')
     config = config if isinstance(config, dict) else {}
     return str(content.get('forget', config.get('forget', DEFAULT_FORGET)))
 
 # %% ../../nbs/07_figures/01_tables.ipynb #a50cbf03
-def shown_interventions(
-    result: dict,  # of `run`
-) -> list:  # dicts with method, score, retain_held, forget_held, status
-    "The interventions of a result, or the one that was chosen and reported."
-    removal = result.get('removal')
-    if removal is None:
-        return result.get('interventions', [])
-    if not removal['intervention']:
-        return []
+def _removal_interval(result, file):
+    "95 % interval of the removed share; NaN for a result without stored answers."
+    if 'answers' not in result:
+        return np.nan, np.nan
+    answers = read_answers(file, result)
+    run = tuple(answers[name] for name in ('original', 'edited', 'reference'))
+    return removed_interval([run])[1:]
+
+# %% ../../nbs/07_figures/01_tables.ipynb #66557ce0
+_NO_REMOVAL = dict(intervention=None, summary={}, controls=[])
+
+
+def _removal_columns(result, file):
+    "What the chosen intervention of a result removed and retained; NaN if not measured."
+    removal = result.get('removal', _NO_REMOVAL)
     summary = removal['summary']
-    edited = [row['edited'] for row in removal['table'] if row['side'] == 'forget']
-    score = float(summary['removed'] or 0)
-    shown = dict(method=removal['intervention']['method'], row=0, score=score)
-    shown |= dict(score_low=score, score_high=score, forget_held=float(np.mean(edited)))
-    shown |= dict(retain_held=float(summary['retained_least']), forget_cal=shown['forget_held'])
-    return [shown | dict(status='ok' if summary['kept'] else 'below the gate')]
+    intervention = removal['intervention']
+    low, high = _removal_interval(result, file)
+    return dict(
+        method='none' if intervention is None else intervention['method'],
+        removed=summary.get('removed', np.nan),
+        removed_lo=low,
+        removed_hi=high,
+        retained=summary.get('retained_least', np.nan),
+        heading_gap=summary.get('heading_gap', np.nan),
+        controls=removal.get('controls', []),
+    )
 
 # %% ../../nbs/07_figures/01_tables.ipynb #87154810
 def _result_row(result, file):
@@ -215,9 +224,8 @@ def _result_row(result, file):
         steps=result['training_steps'],
         final_loss=result['final_loss'],
         **_score_columns(result),
-        controls=result.get('controls', []),
-        intervention_controls=result.get('intervention_controls', []),
-        interventions=shown_interventions(result),
+        **_removal_columns(result, file),
+        interventions=result.get('interventions', []),
         recovered=recovered,
         file=file,
         history=result.get('history', f'{file.stem}.history.jsonl'),
@@ -241,16 +249,16 @@ def _row_or_refuse(content, file):
 
 # %% ../../nbs/07_figures/01_tables.ipynb #db6f5a13
 _LIST_FIELDS = dict(  # column → fields of its entries
-    interventions=dict(method=str, score=float, retain_held=float, status=str),
-    controls=dict(control=str, heldout=dict),
-    intervention_controls=dict(control=str, method=str),
+    interventions=dict(method=str, status=str),
+    controls=dict(control=str),
 )
+_NUMBERS = ('score', 'heldout', 'heldout_lo', 'heldout_hi', 'fvu', 'l0', 'dead', 'group_mi')
+_NUMBERS += ('recovered', 'probe_1', 'probe_all', 'removed', 'retained', 'heading_gap')
 
 # %% ../../nbs/07_figures/01_tables.ipynb #d20d2c6c
 def _check_row(row):
     "Refuse numbers and lists that no run writes."
-    numbers = ('score', 'heldout', 'heldout_lo', 'heldout_hi', 'fvu', 'l0', 'dead', 'group_mi')
-    for name in (*numbers, 'recovered', 'probe_1', 'probe_all'):
+    for name in _NUMBERS:
         if not _is_of_type(row[name], (float, type(None))):
             raise TypeError(f'{name} is {row[name]!r:.60}')
     for name, fields in _LIST_FIELDS.items():
@@ -339,15 +347,17 @@ def _example_history(rng, place):
     ]
 
 # %% ../../nbs/07_figures/01_tables.ipynb #bfad3c29
-def _example_intervention(method, place, number):
-    return dict(
-        method=method,
-        score=0.1 * place + 0.05 * number,
-        score_low=0.1 * place,
-        score_high=0.1 * place + 0.1,
-        retain_held=0.99,
-        status='ok',
-    )
+def _example_intervention(method, number):
+    return dict(method=method, row=number, forget_cal=0.9 - 0.1 * number, retain_cal=1.0, status='ok')
+
+
+def _example_removal(place):
+    summary = dict(removed=0.05 + 0.1 * place, retained_least=0.995, heading_gap=0.01)
+    controls = [dict(control=c, removed=0.01 * i, own_heading_score=0.02) for i, c in _CONTROLS]
+    return dict(intervention=dict(method='group clamp'), summary=summary, controls=controls)
+
+
+_CONTROLS = tuple(enumerate(('heading_push', 'probe_push', 'random_latents')))
 
 # %% ../../nbs/07_figures/01_tables.ipynb #2a7c8c49
 def _example_unlearning(place):
@@ -371,7 +381,6 @@ def _example_metrics(place, seed):
 # %% ../../nbs/07_figures/01_tables.ipynb #66504a28
 def _example_result(name, place, seed, final_loss):
     "The invented result of one run."
-    controls = ('random features', 'random SAE', 'permuted decoder')
     methods = ('clamp', 'group clamp')
     return dict(
         run=name,
@@ -384,8 +393,8 @@ def _example_result(name, place, seed, final_loss):
         metrics=_example_metrics(place, seed),
         eval_result_metrics=dict(unlearning=dict(unlearning_score=0.06 + 0.1 * place)),
         eval_result_unstructured=_example_unlearning(place),
-        controls=[dict(control=c, heldout=dict(score=0.01 * i)) for i, c in enumerate(controls)],
-        interventions=[_example_intervention(m, place, i) for i, m in enumerate(methods)],
+        removal=_example_removal(place),
+        interventions=[_example_intervention(m, i) for i, m in enumerate(methods)],
         events=[dict(step=500, kind='merge')] if place else [],
     )
 
@@ -407,12 +416,13 @@ def example_results(
 
 # %% ../../nbs/07_figures/01_tables.ipynb #054cdea4
 def _score_cell(values, low, high):
-    "'mean [low, high]' of Series with an entry a seed."
+    "'mean [low, high]' of Series with an entry a seed; the mean alone without an interval."
     if len(values) == 1:
         bounds = low.iloc[0], high.iloc[0]
     else:
         bounds = values.min(), values.max()
-    return f'{values.mean():.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]'
+    mean = f'{values.mean() + 0:.3f}'
+    return mean if np.isnan(bounds[0]) else f'{mean} [{bounds[0] + 0:.3f}, {bounds[1] + 0:.3f}]'
 
 # %% ../../nbs/07_figures/01_tables.ipynb #31007c6e
 def _plain_cell(values, digits):
@@ -426,13 +436,13 @@ def _plain_cell(values, digits):
 def overview(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # one row a run, for reading
-    "Unlearning scores and probing accuracies of every run, over its seeds."
+    "SAEBench's unlearning score and probing accuracies of every run, over its seeds."
     rows = []
     for _, seeds in results.groupby('run', sort=False):
         row = {
             'run': seeds.title.iloc[0],
             'seeds': len(seeds),
-            'unlearning score': _plain_cell(seeds.score, 3),
+            "SAEBench's score": _plain_cell(seeds.score, 3),
             'held-out': _score_cell(seeds.heldout, seeds.heldout_lo, seeds.heldout_hi),
             'probing, 1 feature': _plain_cell(seeds.probe_1, 3),
             'all features': _plain_cell(seeds.probe_all, 3),
@@ -460,8 +470,7 @@ def quality(
     return pd.DataFrame(rows)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #9fcc7e1b
-_SHOWN = ('method', 'row', 'score', 'score_low', 'score_high', 'retain_held', 'forget_held')
-_SHOWN += ('forget_cal', 'status', 'run', 'title', 'seed')  # columns of a table without rows
+_SHOWN = ('method', 'row', 'forget_cal', 'retain_cal', 'status', 'run', 'title', 'seed')
 
 
 def intervention_table(
@@ -474,25 +483,16 @@ def intervention_table(
             rows.append(dict(record, run=result.run, title=result.title, seed=result.seed))
     return pd.DataFrame(rows, columns=None if rows else _SHOWN)
 
-# %% ../../nbs/07_figures/01_tables.ipynb #31007c6f
-def _status_words(seeds):
-    "Every status that is not `ok`, with its number of seeds."
-    counts = seeds.status[seeds.status != 'ok'].value_counts()
-    if len(seeds) == 1:
-        return ''.join(f' {status}' for status in counts.index)
-    return ''.join(f' {status} {count}×' for status, count in counts.items())
-
 # %% ../../nbs/07_figures/01_tables.ipynb #fd6151c5
 def intervention_overview(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # methods × runs, for reading
-    "Held-out score by method and run; then mean retained accuracy, and any status but `ok`."
-    cells = {}
+    "Forget accuracy left on validation questions, by method and run."
     table = intervention_table(results)
+    cells = {}
     for (title, method), seeds in table.groupby(['title', 'method'], sort=False):
-        score = _score_cell(seeds.score, seeds.score_low, seeds.score_high)
-        text = f'{score} ({seeds.retain_held.mean():.3f}){_status_words(seeds)}'
-        cells.setdefault(title, {})[method] = text
+        left = seeds.forget_cal.astype(float).dropna()
+        cells.setdefault(title, {})[method] = _plain_cell(left, 3) if len(left) else '–'
     return pd.DataFrame(cells)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #35273077
@@ -505,191 +505,48 @@ def _method_words(methods):
 def best_by_run(
     results: pd.DataFrame,  # from `load_results`
 ) -> pd.DataFrame:  # one row a run, for reading
-    "The method that calibration questions prefer in every run and seed; its held-out score."
-    table = intervention_table(results)
-    table = table[table.row >= 0]  # some setting was admissible
-    best = table.loc[table.groupby(['run', 'seed'], sort=False).forget_cal.idxmin()]
+    "What the chosen intervention of every run removes and retains, over its seeds."
     rows = []
-    for title, seeds in best.groupby('title', sort=False):
+    for _, seeds in results.groupby('run', sort=False):
         row = {
-            'run': title,
+            'run': seeds.title.iloc[0],
             'seeds': len(seeds),
             'method': _method_words(seeds.method),
-            'held-out score': _score_cell(seeds.score, seeds.score_low, seeds.score_high),
-            'retained': _plain_cell(seeds.retain_held, 3),
+            'removed': _score_cell(seeds.removed, seeds.removed_lo, seeds.removed_hi),
+            'retained': _plain_cell(seeds.retained, 3),
+            'heading gap': _plain_cell(seeds.heading_gap.astype(float), 3),
         }
         rows.append(row)
     return pd.DataFrame(rows)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b9864668
-def _baseline_rows(file):
-    "The baselines that use no SAE, over their seeds."
-    found = []
-    for result in read_printable(file)['results']:
-        low, high = result['heldout']['interval']
-        names = dict(name=result['name'], status=result['status'], low=low, high=high)
-        found.append(dict(result['heldout'], **names))
-    rows = []
-    for name, seeds in pd.DataFrame(found).groupby('name', sort=False):
-        row = {
-            'run': name,
-            'seeds': len(seeds),
-            'method': ', '.join(seeds.status.unique()),
-            'held-out score': _score_cell(seeds.score, seeds.low, seeds.high),
-            'retained': _plain_cell(seeds.retain_acc, 3),
-        }
-        rows.append(row)
-    return rows
-
-# %% ../../nbs/07_figures/01_tables.ipynb #a8af7382
-def _retrained_row(file):
-    "The model that was trained from scratch without the forget domain."
-    gold = read_printable(file)
-    score = 1 - gold['forget_held']
-    high, low = (1 - accuracy for accuracy in gold['forget_interval'])
+def _baseline_row(name, seeds):
+    "The row of one method; `seeds` has a row a seed."
     return {
-        'run': f'retrained without {forgotten(gold)}',
-        'seeds': 1,
-        'method': 'trained from scratch',
-        'held-out score': f'{score:.3f} [{low:.3f}, {high:.3f}]',
-        'retained': f'{gold["retain_held"]:.3f}',
+        'run': name,
+        'seeds': len(seeds),
+        'method': 'without an SAE',
+        'removed': _plain_cell(seeds.removed.astype(float), 3),
+        'retained': _plain_cell(seeds.retained_least.astype(float), 3),
+        'heading gap': _plain_cell(seeds.heading_gap.astype(float), 3),
     }
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b1a5c80a
 def without_sae(
     folder=None,  # default `data/results`
+    model: str = 'gemma2',  # only records of this model
+    domain: str = DEFAULT_FORGET,  # only records of this domain
 ) -> pd.DataFrame:  # rows like those of `best_by_run`
-    "The baselines of 07_baseline_selection, and the model retrained without the domain."
-    folder = _results_folder(folder)
-    rows = []
-    baselines = folder / 'baselines.json'
-    reference = folder / 'retrained_reference.json'
-    if baselines.exists():
-        with damage_in_one_line(baselines):
-            rows += _baseline_rows(baselines)
-    if reference.exists():
-        with damage_in_one_line(reference):
-            rows.append(_retrained_row(reference))
-    return pd.DataFrame(rows)
-
-# %% ../../nbs/07_figures/01_tables.ipynb #b79652b8
-def attack_status(
-    row: dict,  # of an attack
-    none: dict,  # of the same evaluated model without an attack
-    base: dict,  # of the original model under that attack
-) -> str:
-    "Outcome of an attack: 'nothing taken', 'broken', 'recovers' or 'holds'."
-    if reaches(none['forget_high'], base['forget_low']):
-        return 'nothing taken'
-    if not reaches(row['retain'], 0.8 * base['retain']):
-        return 'broken'
-    return 'holds' if reaches(none['forget_high'], row['forget_low']) else 'recovers'
-
-# %% ../../nbs/07_figures/01_tables.ipynb #8835f1c6
-def _compared(row, none, base, loss):
-    "A row with loss_added, status and recovered; `loss`: of the original without an attack."
-    taken = base['forget'] - none['forget']
-    status = attack_status(row, none, base)
-    is_reference = row['evaluated'] == 'original' or row['attack'] == 'none'
-    recovered = math.nan
-    if taken > 0 and row['attack'] != 'none' and status != 'nothing taken':
-        recovered = (row['forget'] - none['forget']) / taken
-    own_loss = row.get('loss', none['loss'])
-    never = row.get('never', none['never'])
-    return dict(
-        row,
-        loss_added=math.nan if None in (own_loss, loss) else own_loss - loss,
-        never=math.nan if never is None else never,
-        status='' if is_reference else status,
-        recovered=recovered,
-    )
-
-# %% ../../nbs/07_figures/01_tables.ipynb #6ef63c6e
-def attack_table(
-    rows: list,  # of `attacks.json`
-) -> pd.DataFrame:  # with loss_added (nats a token), status and recovered
-    """Rows as a table; attacks that do not apply are left out. Without the attack 'none', or the
-    original model, `SIBError`."""
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise SIBError('the rows of attacks are no list of dictionaries; is the file damaged?')
-    by_key = {(row['evaluated'], row['attack']): row for row in rows if 'forget' in row}
-    compared = []
-    for (name, attack), row in by_key.items():
-        none = by_key.get((name, 'none'))
-        untouched = by_key.get(('original', 'none'))
-        base = by_key.get(('original', attack), untouched)
-        if none is None or base is None:
-            raise SIBError(
-                "the table needs the attack 'none', and the original model; run them too"
-            )
-        compared.append(_compared(row, none, base, untouched['loss']))
-    return pd.DataFrame(compared)
-
-# %% ../../nbs/07_figures/01_tables.ipynb #9f75a928
-def over_seeds(
-    table: pd.DataFrame,  # from `attack_table`; further seeds are named like `RMU, seed 3`
-) -> pd.DataFrame:
-    """A row for each evaluated model and attack: number of seeds; forget, retain and recovered
-    (means); lowest and highest forget accuracy; number of seeds whose status is `broken`."""
-    name = table.evaluated.str.split(', seed ').str[0]
-    table = table.assign(evaluated=name, broken=table.status == 'broken')
-    groups = table.groupby(['evaluated', 'attack'], sort=False)
-    return groups.agg(
-        seeds=('forget', 'size'),
-        forget=('forget', 'mean'),
-        lowest=('forget', 'min'),
-        highest=('forget', 'max'),
-        retain=('retain', 'mean'),
-        broken=('broken', 'sum'),
-        recovered=('recovered', 'mean'),
-    ).reset_index()
-
-# %% ../../nbs/07_figures/01_tables.ipynb #cd2b331c
-def _attack_cell(mean, interval):
-    "`mean` is a row over seeds; `interval` the row of its first seed."
-    if mean.seeds > 1:
-        text = f'{mean.forget:.2f} ({mean.lowest:.2f}–{mean.highest:.2f})'
-    else:
-        low, high = interval.forget_low, interval.forget_high
-        text = f'{interval.forget:.2f} [{low:.2f}, {high:.2f}]'
-    if not mean.broken:
-        return text
-    return f'{text} broken' + (f' {mean.broken}/{mean.seeds}' if mean.seeds > 1 else '')
-
-# %% ../../nbs/07_figures/01_tables.ipynb #0dbc2dec
-def _column_names(table):
-    "Evaluated models with their number of seeds."
-    names = {}
-    for name, rows in table.groupby('evaluated', sort=False):
-        seeds = rows.seeds.max()
-        names[name] = f'{name} ({seeds} seeds)' if seeds > 1 else name
-    return names
-
-# %% ../../nbs/07_figures/01_tables.ipynb #1f700c0b
-def attack_overview(
-    folder=None,  # default `data/results`
-) -> pd.DataFrame:  # attacks × evaluated models, for reading
-    "Forget accuracy under every attack, from `attacks.json`."
-    file = _results_folder(folder) / 'attacks.json'
+    "The baselines of 07_baseline_selection."
+    file = _results_folder(folder) / 'baseline_scores.json'
     if not file.exists():
         return pd.DataFrame()
     with damage_in_one_line(file):
-        return _attack_cells(read_printable(file)['rows'])
-
-# %% ../../nbs/07_figures/01_tables.ipynb #6b434133
-def _attack_cells(rows):
-    "The table of `attack_overview` from the rows of the file."
-    single = attack_table(rows)
-    first = single.drop_duplicates(['evaluated', 'attack']).set_index(['evaluated', 'attack'])
-    table = over_seeds(single)
-    table['cell'] = [
-        _attack_cell(row, None if row.seeds > 1 else first.loc[row.evaluated, row.attack])
-        for row in table.itertuples()
-    ]
-    names = _column_names(table)
-    wide = table.pivot(index='attack', columns='evaluated', values='cell')
-    wide = wide.loc[list(dict.fromkeys(table.attack)), list(names)]
-    return wide.rename(columns=names).fillna('–').reset_index()
+        records = [one for one in read_printable(file)['records'] if one.get('summary')]
+        records = [one for one in records if (one['model'], one['domain']) == (model, domain)]
+        table = pd.DataFrame([dict(one['summary'], name=one['name']) for one in records])
+        by_name = table.groupby('name', sort=False) if len(table) else ()
+        return pd.DataFrame([_baseline_row(name, seeds) for name, seeds in by_name])
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b75093d4
 _ID_COLUMNS = ['run', 'title', 'seed', 'model', 'layer']
@@ -728,7 +585,6 @@ def tidy(
         _run_numbers(results),
         _nested_numbers(results, 'interventions', 'method'),
         _nested_numbers(results, 'controls', 'control'),
-        _nested_numbers(results, 'intervention_controls', 'control'),
     ]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     return table[[*_ID_COLUMNS, 'part', 'method', 'metric', 'value']].dropna(subset='value')
