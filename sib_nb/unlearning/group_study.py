@@ -7,7 +7,7 @@ __all__ = ['STUDIED', 'VARIANTS', 'FEWER', 'PARTS', 'VERSION', 'GroupCase', 'shu
            'closing', 'edits_of', 'chosen_conditions', 'case_questions', 'ask_case', 'save_answers', 'load_answers',
            'case_key', 'train_case', 'study_case', 'read_case', 'answers_of', 'case_table']
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #5dc77350
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #2829b51d
 import copy
 import math
 import random
@@ -49,7 +49,7 @@ from sib_nb.unlearning.score import (
     score_table,
 )
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #cdbcfbc5
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #709aedf9
 STUDIED = GroupConfig(layers=(2, 4), steps=700)
 VARIANTS = dict(  # what differs from `STUDIED`
     full={},
@@ -61,7 +61,7 @@ VARIANTS = dict(  # what differs from `STUDIED`
     rate=dict(rate=0.03),
 )
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #8d43b93d
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #03678b79
 @dataclass(frozen=True)
 class GroupCase:
     "A knowledge group that is trained and judged."
@@ -90,7 +90,7 @@ class GroupCase:
         changes = dict(VARIANTS[self.variant], seed=self.seed, split_seed=self.seed % 5)
         return replace(self.base, **changes)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #2453c8b0
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #3f7a39b4
 def shuffled_writers(
     model,  # from `load_model`
     domains,  # `Domains`
@@ -110,7 +110,7 @@ def shuffled_writers(
     writers['retain'].rows = [row for row in rows if entity(row) not in chosen]
     return writers
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #ba80df5b
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #736eb33e
 @torch.no_grad()
 def permuted_group(
     group,  # `KnowledgeGroup`
@@ -122,7 +122,7 @@ def permuted_group(
     other.decoder.copy_(group.decoder[order])
     return other
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #b488f881
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #e2c072a2
 @torch.no_grad()
 def random_group(
     group,  # `KnowledgeGroup`
@@ -144,7 +144,7 @@ def random_group(
     other.decoder.copy_(rows * (energy / new).sqrt()[:, None])
     return other
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #8ba1f034
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #0caee3c4
 def closing(
     groups,  # of `KnowledgeGroup`, one a layer
     config: GroupConfig,
@@ -155,7 +155,7 @@ def closing(
     saes = tuple(group_sae(group, at, model_name) for group, at in zip(groups, layers))
     return ClosedGroups(saes, tuple(range(config.n_latents) for _ in saes))
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #39439b78
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #0cad4ce9
 def edits_of(
     training: GroupTraining,  # trained
     model_name: str = '',
@@ -170,7 +170,7 @@ def edits_of(
     groups['random'] = [random_group(group, streams[at], generator) for group, at in pairs]
     return {name: closing(each, config, model_name) for name, each in groups.items()}
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #26277e7a
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #409186f0
 FEWER = (
     Condition('chat', 'own'),
     Condition('chat', 'exchanged'),
@@ -185,7 +185,7 @@ FEWER = (
 )
 PARTS = dict(unlisted='report', listed='train')  # of the entities
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #173f229c
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #3a939ce2
 def chosen_conditions(
     grids: dict,  # from `answer_grids`
     conditions,  # of `Condition`
@@ -197,7 +197,7 @@ def chosen_conditions(
         chosen[side] = replace(grid, conditions=list(conditions), scores=grid.scores[place])
     return chosen
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #cf7c6742
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #05bffc59
 def case_questions(
     model,  # from `load_model`
     case: GroupCase,
@@ -209,7 +209,7 @@ def case_questions(
     domains = find_domains(case.forget)
     return score_questions(model, domains, PARTS[part], case.config.split_seed, n, asked=asked)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #c4fe5317
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #ec9e6fdc
 def ask_case(
     model,  # from `load_model`
     case: GroupCase,
@@ -230,7 +230,7 @@ def ask_case(
                     answers[part, name] = answer_grids(edited, asked)
     return answers
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #3140f040
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #73074ce1
 def save_answers(
     answers: dict,  # from `ask_case`
     file,  # .safetensors
@@ -243,7 +243,7 @@ def save_answers(
     with atomic_write(file) as temporary:
         save_file(tensors, temporary)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #88841858
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #d721a808
 def load_answers(
     case: GroupCase,
     file,  # from `save_answers`
@@ -261,7 +261,7 @@ def load_answers(
             answers.setdefault((part, name), {})[side] = grid
     return {key: {side: grids[side] for side in SIDES} for key, grids in answers.items()}
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #55ac1214
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #50c5c2f7
 def _grid(questions, side, scores, file):
     "Answers with their questions."
     rows = getattr(questions, side)
@@ -273,7 +273,7 @@ def _grid(questions, side, scores, file):
     answer = torch.tensor([row['answer'] for row in rows])
     return AnswerGrid(list(asked), entity_keys(rows).tolist(), answer, scores)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #15819070
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #439ce1b5
 VERSION = 1  # of what a result depends on beside its key's parts
 
 
@@ -291,7 +291,7 @@ def case_key(
         questions={part: case_questions(model, case, part, n) for part in PARTS},
     )
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #64feae63
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #c82a89c9
 def train_case(
     model,  # from `load_model`
     case: GroupCase,
@@ -310,7 +310,7 @@ def train_case(
         Path(work).mkdir(parents=True, exist_ok=True)
     return training.run(work and Path(work) / f'group-{case}.pt', progress)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #91d000f1
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #b1422493
 def study_case(
     case: GroupCase,
     folder=None,  # of the result; None: `data/results/knowledge_groups`
@@ -337,7 +337,7 @@ def study_case(
                          seconds=seconds, log=log.to_dict('list')))
     return read_case(file) | dict(edits=edits)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #492a9862
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #46553e03
 def read_case(
     file,  # .json, from `study_case`
 ) -> dict:  # what the file holds, and its answers
@@ -347,7 +347,7 @@ def read_case(
     answers = load_answers(case, Path(file).with_suffix('.safetensors'), found['n'])
     return dict(found, case=case, answers=answers)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #a5def12b
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #bec47850
 def answers_of(
     result: dict,  # from `read_case`
     part: str = 'unlisted',  # a key of `PARTS`
@@ -360,7 +360,7 @@ def answers_of(
     others = [chosen_conditions(answers[part, other], asked) for other in ('original', 'reference')]
     return others[0], edited, others[1]
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #02ef77b1
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #4a7210d5
 def case_table(
     results: list,  # from `read_case`: seeds of one model, domain and variant
     n_draws: int = 1000,
@@ -380,7 +380,7 @@ def case_table(
                          retained_high=retained[2], **_means(summary)))
     return pd.DataFrame(rows)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #d3f87cd1
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #94b0179d
 def _means(summary):
     "Means over seeds of what has no interval."
     names = ['removed_least', 'retained_least', 'heading_gap', 'worse_than_reference']
