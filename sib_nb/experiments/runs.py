@@ -396,7 +396,7 @@ def _layer(model, layer):
     path, _, last = layer.rpartition('.') if isinstance(layer, str) else ('', '', '')
     return int(last) if path and last.isdecimal() else check_count(layer, 'layer')
 
-
+# %% ../../nbs/06_experiments/05_runs.ipynb #9a3f066d
 def _place(model, forget, layer, style, split_seed):
     "The benchmark in the style of a model and with a split, and the layer, checked."
     bench = find_benchmark(forget)

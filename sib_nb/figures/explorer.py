@@ -464,7 +464,7 @@ def _add_answers(self: ExplorerPanel):
     for part in (by, condition):
         part.observe(lambda change: self._later(), 'value')
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #34091f0c
 @patch
 def _answers(self: ExplorerPanel):
     choice, degree = self.setting()
@@ -479,7 +479,7 @@ def _fill_conditions(self: ExplorerPanel):
     self.parts['condition'].options = options
     self.parts['condition'].value = 0
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #f2ecaaf4
 @patch
 def _changed(self: ExplorerPanel):
     choice, degree = self.setting()
@@ -516,7 +516,7 @@ def _rows_of_book(self: ExplorerPanel):
     rows = self.state.book(self.parts['choice'].value).rows
     return rows['forget'] + rows['retain']
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #0294e425
 @patch
 def _own(self: ExplorerPanel):
     choice, degree = self.setting()
@@ -616,7 +616,7 @@ def _pick(self: ExplorerPanel, change=None):
     self._problem = None
     self._later()
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #449bc4db
 @patch
 def _latent(self: ExplorerPanel):
     "The page of the picked latent."
@@ -692,7 +692,7 @@ def _compared_view(self: ExplorerPanel, name):
         self._compared[name] = view_latents(opened.model, sae, sae.cfg.layer, *opened.texts, name)
     return self._compared[name]
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #43f1218a
 @patch
 def _two(self: ExplorerPanel):
     pair = [self._compared_view(self.parts[name].value) for name in ('one', 'two')]
@@ -776,7 +776,7 @@ def _named(what):
             return found[name]
     raise SIBError(f'{what!r} is unknown; choose one of {", ".join(found)}')
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #b6df053f
 def _as_output(text):
     from IPython.display import HTML
 

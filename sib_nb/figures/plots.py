@@ -154,13 +154,13 @@ def _hatch(name):
         return '//'
     return '...' if name.endswith('_as_written') else ''
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #7524bc32
 def _draw_run_scores(axes, row, name, seeds, column):
     "One score of one run."
     style = dict(color=PALETTE[name], hatch=_hatch(name))
     _draw_bar(axes, row, seeds[column].mean(), *_range(seeds, column), **style)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #e4c26d8c
 def _draw_controls(axes, row, seeds):
     "The removed shares of the controls of one run."
     style = dict(color='k', mfc='none', ms=4, clip_on=False)
@@ -180,7 +180,7 @@ def _closed_groups(results):
     parts = load_json(file)['rows']
     return {name: score_summary(pd.DataFrame(rows))['removed'] for name, rows in parts.items()}
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #60a86aad
 def _draw_closed_groups(axes, row, removed):
     "Removed share of closed knowledge groups, with permuted decoder rows as their control."
     value = removed['closed']
@@ -273,7 +273,7 @@ def _line_style(name):
         return '--'
     return ':' if name.endswith('_as_written') else '-'
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #a499efb6
 def _draw_band(axes, rows, x, y, name, marker=''):
     "The mean over seeds as a line, the range from the lowest to the highest as a band."
     table = rows.groupby(x)[y].agg(['mean', 'min', 'max'])

@@ -350,7 +350,7 @@ def _example_history(rng, place):
 def _example_intervention(method, number):
     return dict(method=method, row=number, forget_cal=0.9 - 0.1 * number, retain_cal=1.0, status='ok')
 
-
+# %% ../../nbs/07_figures/01_tables.ipynb #73fcb4e3
 def _example_removal(place):
     summary = dict(removed=0.05 + 0.1 * place, retained_least=0.995, heading_gap=0.01)
     controls = [dict(control=c, removed=0.01 * i, own_heading_score=0.02) for i, c in _CONTROLS]

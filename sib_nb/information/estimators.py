@@ -384,7 +384,7 @@ def _n_samples(x, y):
         raise SIBError(f'linear HSIC needs at least 4 samples, got {n}; use a larger batch')
     return n
 
-
+# %% ../../nbs/02_information/01_estimators.ipynb #4df4c2c4
 def _check_finite(hsic):
     "HSIC contains every entry squared: it is finite if all are, and none is too large."
     if not hsic.isfinite().all():

@@ -290,18 +290,18 @@ def levels(self: JointTable):  # `(G, q)`
     "Tokens by group and level."
     return self.sums.diagonal().view(self.n_groups, self.q)
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #9491338a
 @patch(as_prop=True)
 def nbytes(self: JointTable) -> int:
     "Bytes of all counts."
     return self.sums.nbytes
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #657c78e8
 @patch
 def state_dict(self: JointTable) -> dict:  # name → tensor
     return dict(table=self.sums.clone(), counted=torch.tensor(self.n))
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #7dca728c
 @patch
 def load_state_dict(self: JointTable, state):
     self.sums = state['table'].clone()
@@ -428,7 +428,7 @@ def mi_sum(self: JointTable, correct=True) -> float:  # nats
     "The sum of the MI of all ordered pairs."
     return self.mi(correct).fill_diagonal_(0).sum().item()
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #deffd568
 @patch
 def pairs_above(self: JointTable, threshold, correct=True):
     "All pairs whose MI is at least the threshold, `(m, 2)`, and the MI of each."
@@ -436,7 +436,7 @@ def pairs_above(self: JointTable, threshold, correct=True):
     pairs = (mi >= threshold).triu(1).nonzero()
     return pairs, mi[tuple(pairs.T)]
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #f0e4344b
 @patch
 def mi_of(self: JointTable, a, b, correct=True) -> float:  # nats
     "The MI of one pair."
@@ -464,7 +464,7 @@ def pairs_above(
     pairs, mi = self.joint.pairs_above(threshold, self.correct)
     return torch.as_tensor(pairs).cpu(), torch.as_tensor(mi).cpu()
 
-
+# %% ../../nbs/02_information/02_sliding_window.ipynb #c66c3d63
 @patch
 def mi_of(
     self: SlidingWindowMI,

@@ -36,7 +36,7 @@ def _check_table(on, rows):
         rows = check_indices(rows, 'rows', len(on), distinct=False)
     return on, rows
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #3f1c8e98
 def _check_latents(latents, n_latents):
     "Numbers of latents, which compiled loops take without a test."
     if len(latents) and not (0 <= latents.min() and latents.max() < n_latents):
@@ -486,7 +486,7 @@ class _ActivityLists(NamedTuple):
     feature_starts: np.ndarray  # where the list of each latent begins, `(d + 1,)`
     tokens: np.ndarray  # tokens on which a latent is active, latent by latent
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #ca9c19d0
 class _SumPlan(NamedTuple):
     "What `_group_sums` computes."
 
@@ -943,7 +943,7 @@ def _apart_mi(first, second, n, h):
     neither = n - first - second
     return (h[neither] if neither >= 0 else 0.0) - h[n - first] - h[n - second] + h[n]
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #6efb0f0c
 @_jit
 def _apart_sum(counts, multiplicity, n, h):
     "Sum of `_apart_mi` over all ordered pairs; groups with equal counts are taken together."
@@ -961,7 +961,7 @@ def _terms(self: PairCounts, correct):
     "h, with Miller and Madow's correction or without."
     return _corrected(self.n) if correct else _xlogx(self.n)
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #66e97ba0
 @patch
 def excess(
     self: PairCounts,
@@ -979,7 +979,7 @@ def levels(self: PairCounts):  # numpy `(G, q)`
     "Tokens by group and level."
     return np.concatenate([self.n - self.above.sum(1, keepdims=True), self.above], 1)
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #4096dc34
 @patch
 def mi_sum(self: PairCounts, correct: bool = True) -> float:  # nats
     "The sum of the MI of all ordered pairs, without a table of them."
@@ -999,7 +999,7 @@ def _mi_table(pairs, excess, total, n, h, out):
             out[a, pairs.partners[i]] += excess[i]
         out[a + 1 :, a] = out[a, a + 1 :]
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #8902b84c
 @patch
 def mi(self: PairCounts, correct: bool = True):  # numpy `(G, G)`; nats
     "The MI of every two groups, 0 on the diagonal."
@@ -1021,7 +1021,7 @@ def _reaching(order, total, n, h, threshold):
             found.append((min(a, b), max(a, b)))
     return np.array(found)[1:]
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #2ddcfa76
 @_jit
 def _have_met(candidates, pairs):
     "Which of the candidates, sorted by their first group, are among the pairs."

@@ -253,19 +253,19 @@ class OneProcess:
 def among_largest(self: OneProcess, values, k):  # of the latents here, numpy `(n, at most k)`
     "Which are among each token's `k` largest, bool; None: all."
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #d9d78cc2
 @patch
 def bias(self: OneProcess, b_dec):
     "The decoder's bias, with the gradient of all latents."
     return b_dec
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #b5d72835
 @patch
 def decoded(self: OneProcess, part):
     "The sum over latents, of which `part` is by those here."
     return part
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #ce4798f2
 @patch
 def squared_norm(self: OneProcess, squares):  # name of a parameter → squared norm
     "Of the whole gradient."
@@ -669,7 +669,7 @@ def _joined(terms):
     d_sae = terms[0].latents.shape[1]
     return GradientTerm(SparseLatents(ptr, idx, torch.from_numpy(weights), d_sae), weights, rows)
 
-
+# %% ../../nbs/03_sae/04_sparse_step.ipynb #7ae5ce3c
 def _arrays(term):
     return term.latents.idx, term.weights, term.rows
 

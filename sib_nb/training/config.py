@@ -126,7 +126,7 @@ def check(self: TrainConfig):
     self._set('knowledge_groups', _group_numbers(self.knowledge_groups))
     self._check_dictionaries()
 
-
+# %% ../../nbs/04_training/03_config.ipynb #0e580eed
 @patch
 def _set(self: TrainConfig, name, value):
     object.__setattr__(self, name, value)
@@ -138,7 +138,7 @@ def _group_numbers(groups):
         raise SIBError(f'knowledge_groups={groups!r}: expected a tuple of group numbers, as (0,)')
     return tuple(check_indices(groups, 'knowledge_groups', 2**31).tolist())
 
-
+# %% ../../nbs/04_training/03_config.ipynb #89dadb84
 def _options_of(function, *given):
     "Names of the options of a function or class, without those that the trainer gives."
     return [name for name in inspect.signature(function).parameters if name not in given]
@@ -279,7 +279,7 @@ def state_dict(self: TensorBatches) -> dict:
         self._key = content_key(x=self.x, y=self.y, batch_size=self.batch_size, seed=self.seed)
     return dict(position=self.position, key=self._key)
 
-
+# %% ../../nbs/04_training/03_config.ipynb #8e3db4fb
 @patch
 def load_state_dict(self: TensorBatches, state: dict):
     "Continue from a saved position. Errors: `SIBError` for one in other activations."

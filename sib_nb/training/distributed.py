@@ -396,7 +396,7 @@ def share_gradients(self: DataParallel):
     if self.sparse:
         share_terms(self.sae)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #406579bb
 @patch
 def descend(self: DataParallel):
     self.share_gradients()
@@ -543,7 +543,7 @@ def among_largest(self: LatentExchange, values, k):
     kept = torch.zeros(n, k * world, dtype=torch.bool).scatter(1, best, True)
     return kept[:, rank * k : rank * k + own].numpy()
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #1617b56c
 @patch
 def squared_norm(self: LatentExchange, squares):
     divided = sum(value for name, value in squares.items() if name in SPLIT)

@@ -180,7 +180,7 @@ def _top_latents(pre, k):  # ReLU of the k largest entries of each row, 0 elsewh
     latents = torch.zeros(pre.shape, dtype=values.dtype, device=pre.device)
     return latents.scatter(1, columns, values.relu())
 
-
+# %% ../../nbs/04_training/01_objective.ipynb #9de30e39
 def _by_largest(pre, W_dec, which, k):  # reconstruction by the k largest of some latents
     if hasattr(pre, 'reconstruction'):  # of the sparse step
         return pre.reconstruction(which, k)

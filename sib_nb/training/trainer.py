@@ -853,7 +853,7 @@ def _start(ckpt_dir, output):
     finally:
         os._exit(status)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #115d0eff
 def _wait(pid):
     "The status with which a process ended."
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -865,7 +865,7 @@ def _left_behind(folder):
     step = torch.load(file, weights_only=True)['plain']['step'] if file.exists() else 0
     return dict(step=step, temporary=len(list(folder.glob('.*.tmp'))))
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #69090d69
 def _kill_once(folder, output, seconds):
     "Start a run and kill it after a time: what it leaves, or None if it had ended."
     pid = _start(folder, output)
@@ -917,7 +917,7 @@ def kill_command(
     "Print what `random_kills` reads."
     print(json.dumps(_kill_runs(Path(folder), int(n), int(seed))))
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #c679d575
 def _run_python(code, arguments, limit):
     "Run Python code in a process of its own; what it prints."
     path = os.pathsep.join(filter(None, sys.path))
