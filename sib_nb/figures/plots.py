@@ -497,7 +497,7 @@ def _draw_formats(axes, parts, side, formats):
     for column, part, label, style in _MODELS:
         table = pd.DataFrame(parts[part])
         by_format = table[table.side == side].groupby('format')[column].mean()
-        axes.plot(by_format[formats], range(len(formats)), ls='', label=label, **style)
+        axes.plot(by_format.reindex(formats), range(len(formats)), ls='', label=label, **style)
     axes.axvline(0.25, ls=':', c='.4', lw=1)
     axes.set(xlabel=f'accuracy on {side} questions', xlim=(0, 1.03))
     for row in range(1, len(formats)):
