@@ -483,6 +483,7 @@ _MODELS = (  # column, file's part, label, style
     ('original', 'closed', 'original', dict(marker='|', color='.45', ms=9)),
     ('edited', 'permuted', 'groups permuted', dict(marker='s', color='.6', mfc='w', ms=4)),
     ('edited', 'closed', 'groups closed', dict(marker='o', color='#0173b2', ms=5)),
+    ('edited', 'listed', 'groups closed, listed entities', dict(marker='D', color='#de8f05', ms=4)),
     ('reference', 'closed', 'retrained without the domain', dict(marker='x', color='k', ms=5)),
 )
 
@@ -519,7 +520,7 @@ def knowledge_formats(
         panels[0].set_yticks(range(len(formats)), map(_format_label, formats))
         panels[0].invert_yaxis()
         handles = panels[0].get_legend_handles_labels()
-        figure.legend(*handles, loc='outside upper center', ncol=4, fontsize=8)
+        figure.legend(*handles, loc='outside upper center', ncol=3, fontsize=8)
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #39e5e8fb
