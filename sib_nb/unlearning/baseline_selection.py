@@ -491,7 +491,7 @@ def plot_baselines(
         1, 2, figsize=(9, 3.4), width_ratios=(1.3, 1), layout='constrained'
     )
     names = list(dict.fromkeys(record['name'] for record in records))
-    for row, (name, marker) in enumerate(zip(names, 'osD^vPX')):
+    for row, (name, marker) in enumerate(zip(names, 'osD^vPX*h<')):
         mine = [record for record in records if record['name'] == name]
         style = dict(color=sns.color_palette('colorblind')[row], marker=marker)
         _plot_settings(left, mine, dict(style, label=name))
