@@ -978,16 +978,20 @@ def choose_on_validation(
     sae: SAE,
     candidates: list,  # `Intervention`s
     bench: Benchmark,
-):  # one of them; None if none keeps the retain questions
+) -> tuple:  # one of them, or None if none keeps the retain questions; and all scores, as dicts
     "The intervention that `choose_edit` chooses on validation questions."
+    if not candidates:
+        return None, []
     questions, original, reference = scored_questions(model, bench, 'validation')
-    answered = []
+    answered, tried = [], []
     for number, intervention in enumerate(candidates):
         with intervening(model, sae, intervention) as edited:
             grids = answer_grids(edited, questions)
         answered.append((intervention.method, number, grids))
+        summary = score_summary(score_table(original, grids, reference))
+        tried.append(dict(method=intervention.method, **summary))
     chosen = choose_edit(answered, original, reference)
-    return None if chosen is None else candidates[chosen[1]]
+    return None if chosen is None else candidates[chosen[1]], tried
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #40306dc1
 def _control_rows(model, sae, chosen, scored, layer, bench, seed):
@@ -1046,12 +1050,12 @@ def evaluate_sae(
     options = dict(task=task, layer=layer, floor=0.95, split_seed=split_seed, progress=progress)
     result = unlearning_eval(model, sae, **options).to_saebench()
     best, candidates = _swept(model, sae, groups, task, split_seed, progress)
-    chosen = choose_on_validation(model, sae, candidates, bench) if candidates else None
+    chosen, tried = choose_on_validation(model, sae, candidates, bench)
     if closed:
         chosen = Intervention('zero', tuple(range(closed)), method='close the group')
     scored, answers = removal(model, sae, chosen, layer, bench, seed, control)
     held_out = training_texts(bench, prompts=False)[2][:400]
-    result['removal'] = scored
+    result['removal'] = scored | dict(tried=tried)
     result['interventions'] = intervention_records(best)
     result['loss_recovered'] = loss_recovered(model, sae, layer, held_out)
     result['sparse_probing'] = probe_sae(model, sae, layer, bench, seed, progress)
