@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAIN_RUNS', 'PALETTE', 'MOST_RUNS', 'RUN_FIGURES', 'FIGURES', 'FORMATS', 'literal', 'unlearning_scores',
            'training_curves', 'group_mi', 'feature_metrics', 'probing_table', 'probing_curves', 'layer_sweep',
-           'knowledge_formats', 'group_matrix', 'group_flows', 'tokens_to', 'convergence', 'plot_convergence',
-           'figure_calls', 'save_figures']
+           'knowledge_formats', 'knowledge_cases', 'group_matrix', 'group_flows', 'tokens_to', 'convergence',
+           'plot_convergence', 'figure_calls', 'save_figures']
 
 # %% ../../nbs/07_figures/02_plots.ipynb #af925220
 import math
@@ -26,6 +26,7 @@ from .method import method
 from .run_inspection import replay, starting_partition
 from .tables import damage_in_one_line, load_histories
 from ..language_model.formats import QUESTION_FORMATS
+from ..unlearning.group_study import case_table, read_case
 from ..unlearning.score import score_summary
 from ..validation import check_choice, check_texts
 
@@ -523,6 +524,52 @@ def knowledge_formats(
         figure.legend(*handles, loc='outside upper center', ncol=3, fontsize=8)
     return figure
 
+# %% ../../nbs/07_figures/02_plots.ipynb #1ffe49e8
+_CASES = (  # entities, edit, label, style
+    ('listed', 'closed', 'closed, listed entities', dict(marker='D', color='#de8f05', ms=4)),
+    ('unlisted', 'closed', 'closed, unlisted entities', dict(marker='o', color='#0173b2', ms=5)),
+    ('unlisted', 'permuted', 'permuted, unlisted', dict(marker='s', color='.6', mfc='w', ms=4)),
+)
+
+
+def _draw_cases(axes, cases, quantity):
+    "One quantity of every case, with its interval; a mark for each edit."
+    for number, (entities, edit, label, style) in enumerate(_CASES):
+        rows = [t[(t.entities == entities) & (t.edit == edit)].iloc[0] for t in cases.values()]
+        values = np.array([row[quantity] for row in rows])
+        low, high = (np.array([row[f'{quantity}_{end}'] for row in rows]) for end in ('low', 'high'))
+        error = np.maximum([values - low, high - values], 0)
+        height = np.arange(len(rows)) + 0.2 * (number - 1)
+        axes.errorbar(values, height, xerr=error, ls='', lw=1, label=label, **style)
+    axes.axvline(1, ls=':', c='.4', lw=1)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #f3004a0d
+def knowledge_cases(
+    results: pd.DataFrame,  # from `load_results`
+    n_draws: int = 500,  # of the bootstrap
+) -> plt.Figure:
+    "What closing trained knowledge groups removes and retains, a row a model and domain."
+    by_case = {}
+    for file in sorted(_beside(results, 'knowledge_groups').glob('*.json')):
+        result = read_case(file)
+        if result['case'].variant == 'full':
+            name = f"{result['case'].model}, {result['case'].forget}"
+            by_case.setdefault(name, []).append(result)
+    cases = {name: case_table(seeds, n_draws) for name, seeds in by_case.items()}
+    with plt.rc_context(FIGURE_STYLE):
+        figure, panels = plt.subplots(
+            1, 2, figsize=(7.5, 1.2 + 0.45 * len(cases)), sharey=True, layout='constrained'
+        )
+        for axes, quantity in zip(panels, ('removed', 'retained')):
+            _draw_cases(axes, cases, quantity)
+        panels[0].set(xlabel='removed share of the knowledge', xlim=(0, 1.15))
+        panels[1].set(xlabel='retained share of other answers')
+        panels[0].set_yticks(range(len(cases)), cases)
+        panels[0].invert_yaxis()
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc='outside upper center', ncol=3, fontsize=8)
+    return figure
+
 # %% ../../nbs/07_figures/02_plots.ipynb #39e5e8fb
 def _draw_matrix(axes, mi, norm, when):
     "One matrix, its groups ordered by their mean MI."
@@ -684,6 +731,7 @@ RUN_FIGURES = dict(  # by run: called with results and `runs`
     convergence=plot_convergence,
 )
 FIGURES = RUN_FIGURES | dict(  # the others: called with results
+    knowledge_cases=knowledge_cases,
     knowledge_formats=knowledge_formats,
     layer_sweep=layer_sweep,
     group_matrix=group_matrix,
@@ -691,6 +739,7 @@ FIGURES = RUN_FIGURES | dict(  # the others: called with results
     method=lambda results: method(),
 )
 _NEEDED_FILES = dict(  # beside the results
+    knowledge_cases=('knowledge_groups',),
     knowledge_formats=('knowledge_groups.json',),
     layer_sweep=('statement_sweep.json',),
     group_matrix=('mi_matrices.json',),

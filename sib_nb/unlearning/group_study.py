@@ -9,6 +9,7 @@ __all__ = ['STUDIED', 'VARIANTS', 'FEWER', 'ENTITIES_ASKED', 'VERSION', 'GroupCa
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #2829b51d
 import copy
+import json
 import math
 import random
 import time
@@ -22,12 +23,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ..core import SIBError, atomic_write, data_dir, load_json, save_json
-from ..integrity import content_key, model_key
+from ..integrity import content_key, file_digest, model_key
 from ..language_model.data import DEFAULT_FORGET
 from ..language_model.domains import SIDES, find_domains
 from ..language_model.formats import Condition
 from ..language_model.model import load_model
-from ..language_model.multiple_choice import entity_keys
 from sib_nb.unlearning.knowledge_groups import (
     ClosedGroups,
     GroupConfig,
@@ -236,43 +236,33 @@ def save_answers(
     answers: dict,  # from `ask_case`
     file,  # .safetensors
 ):
-    "Write the scores of all options."
-    tensors, conditions = {}, {}
+    "Write the scores of all options, with conditions, entities and right options."
+    tensors, asked = {}, {}
     for (part, name), grids in answers.items():
         for side, grid in grids.items():
             tensors[f'{part} {name} {side}'] = grid.scores.half().contiguous()
+            asked[f'{part} {name} {side}'] = json.dumps([list(c) for c in grid.conditions])
+            rows = dict(entities=list(grid.entities), answer=grid.answer.tolist())
+            asked[f'{part} {side}'] = json.dumps(rows)
     with atomic_write(file) as temporary:
-        save_file(tensors, temporary)
+        save_file(tensors, temporary, metadata=asked)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #d721a808
 def load_answers(
-    case: GroupCase,
     file,  # from `save_answers`
-    n: int,  # questions of each side that were asked for
 ) -> dict:  # (part, name of the model) → answers of both sides
-    "Read answers. Errors: `SIBError` where their number does not fit the questions of the case."
-    model = load_model(case.model)
-    questions = {part: case_questions(model, case, part, n) for part in ENTITIES_ASKED}
+    "Read answers."
     answers = {}
     with safe_open(file, 'pt') as stored:
+        asked = stored.metadata()
         for key in stored.keys():
             part, name, side = key.split()
+            conditions = [Condition(*c) for c in json.loads(asked[key])]
+            rows = json.loads(asked[f'{part} {side}'])
             scores = stored.get_tensor(key).float()
-            grid = _grid(questions[part], side, scores, file)
+            grid = AnswerGrid(conditions, rows['entities'], torch.tensor(rows['answer']), scores)
             answers.setdefault((part, name), {})[side] = grid
     return {key: {side: grids[side] for side in SIDES} for key, grids in answers.items()}
-
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #50c5c2f7
-def _grid(questions, side, scores, file):
-    "Answers with their questions."
-    rows = getattr(questions, side)
-    asked = questions.conditions
-    if len(scores) != len(asked):
-        asked = [condition for condition in FEWER if condition in asked]
-    if scores.shape[:2] != (len(asked), len(rows)):
-        raise SIBError(f'{file} holds answers to other questions; remove it and ask again')
-    answer = torch.tensor([row['answer'] for row in rows])
-    return AnswerGrid(list(asked), entity_keys(rows).tolist(), answer, scores)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #439ce1b5
 VERSION = 1  # of what a result depends on beside its key's parts
@@ -331,22 +321,24 @@ def study_case(
     training = train_case(model, case, work or data_dir() / 'cache', progress)
     seconds = time.time() - began
     edits = edits_of(training, case.model)
-    save_answers(ask_case(model, case, edits, n), folder / f'{case}.safetensors')
+    answers = folder / f'{case}.safetensors'
+    save_answers(ask_case(model, case, edits, n), answers)
     log = pd.DataFrame(training.log)
     log = log.groupby(log.index // 10 * 10).mean().round(4)
     save_json(file, dict(case=asdict(case), config=asdict(case.config), key=key, n=n,
-                         seconds=seconds, log=log.to_dict('list')))
+                         seconds=seconds, log=log.to_dict('list'), answers_sha256=file_digest(answers)))
     return read_case(file) | dict(edits=edits)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #46553e03
 def read_case(
     file,  # .json, from `study_case`
 ) -> dict:  # what the file holds, and its answers
-    "A stored result."
+    "A stored result. Errors: `SIBError` where the file of its answers is damaged or another one."
     found = load_json(Path(file), sealed=True)
-    case = GroupCase(**found['case'])
-    answers = load_answers(case, Path(file).with_suffix('.safetensors'), found['n'])
-    return dict(found, case=case, answers=answers)
+    answers = Path(file).with_suffix('.safetensors')
+    if not answers.is_file() or file_digest(answers) != found['answers_sha256']:
+        raise SIBError(f'{answers} is not the file that {file} was written with; study the case again')
+    return dict(found, case=GroupCase(**found['case']), answers=load_answers(answers))
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #bec47850
 def answers_of(
