@@ -557,6 +557,14 @@ def matched_latents(
     order = [i for i in np.argsort(-values, kind='stable') if fires[i]]
     return [(int(i), int(best[i]), float(values[i])) for i in order]
 
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e9a2a5fe
+def _distinct(pairs):
+    "Pairs without those whose match is in an earlier one."
+    found = {}
+    for pair in pairs:
+        found.setdefault(pair[1], pair)
+    return list(found.values())
+
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #8e92af09
 def side_by_side_html(
     views: list,
@@ -565,14 +573,14 @@ def side_by_side_html(
     n: int = 20,  # pairs shown
     linked: bool = True,  # whether the latents are on the same page
 ) -> Markup:
-    "Two SAEs: the latents that match best, and how well they match altogether."
+    "Two SAEs: latents that match best, no match twice, and how well they match altogether."
     pairs = matched_latents(views[first], views[second])
     values = [value for _, _, value in pairs]
     share = np.mean([value > 0.5 for value in values]) if values else 0.0
     middle = np.median(values or [0])
     note = f'{share:.0%} of {len(pairs)} latents have a match above .5; median {middle:.2f}'
     rows = []
-    for latent, match, value in pairs[:n]:
+    for latent, match, value in _distinct(pairs)[:n]:
         left = latent_link(views[first], latent, linked)
         rows.append([left, bar(value), latent_link(views[second], match, linked)])
     columns = [views[first].name, 'correlation', views[second].name]

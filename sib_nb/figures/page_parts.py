@@ -21,7 +21,7 @@ _PARTS_CSS = '''
 .sib-page th, .sib-page td { text-align: left; padding: .1em .8em .1em 0; vertical-align: top; }
 .sib-page tr { background: none !important; }
 .sib-page th { font-weight: 600; border-bottom: 1px solid rgba(128, 128, 128, .6); }
-.sib-bar { display: inline-block; width: 8em; }
+.sib-bar { display: inline-block; min-width: 8em; white-space: nowrap; }
 .sib-bar > span { display: inline-block; height: .7em; background: rgba(222, 143, 5, .8); }
 .sib-bar.other > span { background: rgba(1, 115, 178, .8); }
 .sib-columns { display: flex; flex-wrap: wrap; gap: 0 2rem; }
