@@ -354,10 +354,10 @@ class Delayed:
 
 # %% ../../nbs/07_figures/08_explorer.ipynb #0a5e280d
 def _wide(width='auto', **more):
-    "A layout that shrinks with the page."
+    "A layout that shrinks with the page; widgets have margins of 2 pixels."
     import ipywidgets as widgets
 
-    return widgets.Layout(width=width, max_width='100%', min_width='0', **more)
+    return widgets.Layout(width=width, max_width='calc(100% - 4px)', min_width='0', **more)
 
 # %% ../../nbs/07_figures/08_explorer.ipynb #803f591b
 def _rows(parts, *rows):
@@ -527,7 +527,7 @@ def _put_together(self: ExplorerPanel):
     self.parts['shown'].add_class('sib-shown')
     for name, box in self.boxes.items():
         box.layout.display = None if name == self.parts['view'].value else 'none'
-    layout = widgets.Layout(max_width='100%', overflow='hidden')
+    layout = widgets.Layout(max_width='100%', min_width='0', overflow='hidden')
     parts = [head, *self.boxes.values(), self.parts['shown'], _free_keys()]
     box = widgets.VBox(parts, layout=layout)
     box.add_class('sib-explorer')
@@ -907,7 +907,8 @@ def _with_choice(what, latent):
     chosen = next(name for name in names if found[name].args == make.args)
     choice = widgets.Dropdown(options=names, value=chosen, description='open', layout=_wide('40em'))
     choice.add_class('sib-open')
-    box = widgets.VBox([choice, panel.box])
+    layout = widgets.Layout(max_width='100%', min_width='0', overflow='hidden')
+    box = widgets.VBox([choice, panel.box], layout=layout)
     choice.observe(lambda change: _open_other(box, found[choice.value]), 'value')
     return box
 
