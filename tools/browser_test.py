@@ -434,7 +434,9 @@ class ExplorerTest:
             path.write_text(f'<!doctype html><meta charset=utf-8>{text}', encoding='utf-8')
             browser.send('Page.navigate', url=path.as_uri())
             tabs = 'details[name=sib-page]'
-            until(lambda: browser.box(browser.find(tabs + ' > summary')), 20, 'the page')
+            is_loaded = f'location.href === "{path.as_uri()}" && document.readyState === "complete"'
+            until(lambda: browser.evaluate(is_loaded), 30, 'the page')
+            browser.click('.sib-page > p')  # keys go to the page
             n_tabs = browser.evaluate(f'document.querySelectorAll("{tabs}").length')
             for place in range(1, n_tabs):
                 browser.evaluate(f'document.querySelectorAll("{tabs} > summary")[{place}].focus()')

@@ -496,10 +496,11 @@ def _choose_group(self: ExplorerPanel, change=None):
 # %% ../../nbs/07_figures/08_explorer.ipynb #503f5757
 _FREE_KEYS = '''
 let tries = 0;
+const leave = event => event.target.matches('select')
+  && event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
 const mark = () => {
-  const panel = element.closest('.sib-explorer');
-  const output = panel && panel.closest('.jp-OutputArea-output');
-  if (output) output.setAttribute('data-lm-suppress-shortcuts', 'true');
+  const output = element.closest('.sib-explorer')?.closest('.jp-OutputArea-output');
+  if (output) output.addEventListener('focusin', leave);
   else if (tries++ < 100) setTimeout(mark, 100);
 };
 mark();
