@@ -283,7 +283,9 @@ def _two_page(opened, n=15):
         views = []
         for name in pair:
             sae = open_sae(known[name]).sae
-            views.append(view_latents(opened.model, sae, sae.cfg.layer, *opened.texts, name))
+            seed = name.rpartition('-')[2]
+            views.append(view_latents(opened.model, sae, sae.cfg.layer, *opened.texts, seed))
+        parts.append(heading(f'two seeds: {pair[0]} and {pair[1]}'))
         parts.append(side_by_side_html(views, 0, 1, n, linked=False))
     return together(parts)
 
@@ -374,13 +376,12 @@ def _rows(parts, *rows):
     return widgets.VBox(lines, layout=widgets.Layout(max_width='100%'))
 
 # %% ../../nbs/07_figures/08_explorer.ipynb #bb640497
-def _buttons(options, description):
+def _buttons(options):
     "A row of buttons of which one is pressed."
     import ipywidgets as widgets
 
     style = dict(button_width='auto')
-    return widgets.ToggleButtons(
-        options=options, description=description, style=style, layout=_wide())
+    return widgets.ToggleButtons(options=options, style=style, layout=_wide(margin='0 0 .4em 0'))
 
 # %% ../../nbs/07_figures/08_explorer.ipynb #170c5ee5
 def _choice_parts(opened):
@@ -411,7 +412,7 @@ class ExplorerPanel:
         self.state = ExplorerState(opened)
         self.opened = opened
         self.parts = _choice_parts(opened)
-        self.parts['view'] = _buttons(_VIEWS, 'show')
+        self.parts['view'] = _buttons(_VIEWS)
         self.parts['shown'] = widgets.HTML()
         self.make = {}  # view → function that gives its HTML
         self.boxes = {}  # view → its controls
@@ -560,7 +561,7 @@ def _add_answers(self: ExplorerPanel):
     "Accuracies, and questions that changed."
     import ipywidgets as widgets
 
-    by = _buttons(BY, 'accuracy by')
+    by = _buttons(BY)
     self._add_view('answers', self._answers, dict(by=by), 'by')
     condition = widgets.Dropdown(description='asked as', layout=_wide('24em'))
     self._add_view('changed questions', self._changed, dict(condition=condition), 'condition')
@@ -600,7 +601,7 @@ def _add_own(self: ExplorerPanel):
     once = dict(continuous_update=False, layout=_wide('44em'))
     subjects = sorted({row['subject'] for row in self._rows_of_book()})
     parts = dict(
-        kind=_buttons(['question', 'sentence'], 'type a'),
+        kind=_buttons(['question', 'sentence']),
         question=widgets.Text(own.text, description='text', placeholder='type, then Enter', **once),
         options=widgets.Text(' | '.join(own.choices), description='options',
                              placeholder='four, with | between them, or none', **once),
