@@ -102,13 +102,20 @@ class Browser:
         match = re.search(r'ws://127\.0\.0\.1:(\d+)/', Path(self.log.name).read_text())
         return match and match[1]
 
-    def send(self, method: str, **params) -> dict:
-        "Call a method of the DevTools protocol."
+    def post(self, method: str, **params):
+        "Call a method without waiting for its answer."
         self.n_sent += 1
         self.socket.send(json.dumps(dict(id=self.n_sent, method=method, params=params)))
+
+    def send(self, method: str, **params) -> dict:
+        "Call a method of the DevTools protocol."
+        self.post(method, **params)
         answer = {}
-        while answer.get('id') != self.n_sent:
+        sent = self.n_sent
+        while answer.get('id') != sent:
             answer = json.loads(self.socket.recv())
+            if answer.get('method') == 'Page.javascriptDialogOpening':  # leave an unsaved page?
+                self.post('Page.handleJavaScriptDialog', accept=True)
         if 'error' in answer:
             raise AssertionError(f'{method}: {answer["error"]["message"]}')
         return answer['result']

@@ -23,9 +23,14 @@ from notebooks import NBS
 NOTEBOOK = '07_figures/08_explorer.ipynb'
 HANDLE = '.noUi-handle'
 MOVE = 1.  # seconds that a move may take on an idle machine, times `PATIENCE`
+TOO_WIDE = '''(all => [all, ...all.querySelectorAll('*')].filter(e => e.clientWidth > 1
+    && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible'
+    && !e.matches('select, input')).map(e => `${e.className}: ${e.scrollWidth} pixels in `
+    + e.clientWidth))(document.querySelector('.sib-explorer').closest('.jp-OutputArea-output'))'''
 HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
 VIEWS = {'answers': '.sib-by-domain', 'changed questions': '.sib-changed', 'your own': '.sib-error',
-         'latents': '.sib-latent', 'two SAEs': '.sib-pairs', 'training': 'svg'}  # what is seen there
+         'group': '.sib-group', 'latents': '.sib-latent', 'two SAEs': '.sib-pairs',
+         'training': 'svg'}  # what is seen there
 
 
 def free_port() -> int:
@@ -105,6 +110,8 @@ class ExplorerTest:
         self.check('markup is shown and not executed', self.type_markup)
         self.check('an error is one line', self.see_error)
         self.check('a latent from the list, and a related one', self.pick_latent)
+        self.check('arrow keys in lists', self.use_arrow_keys)
+        self.check('the whole group', self.see_group)
         self.check('latents by a word and by name', self.search)
         self.check('two SAEs side by side', self.compare)
         self.check('the training film', self.see_film)
@@ -132,8 +139,8 @@ class ExplorerTest:
 
     def select(self, css: str, place: int):
         "Choose an option of a list that opens outside the page: as the browser reports it."
-        self.browser.evaluate(f"""(s => {{ s.selectedIndex = (s.options.length + {place})
-            % s.options.length; s.dispatchEvent(new Event('change', {{bubbles: true}}));
+        self.browser.evaluate(f"""(s => {{ s.selectedIndex = {place};
+            s.dispatchEvent(new Event('change', {{bubbles: true}}));
             }})({self.browser.find(css + ' select')})""")
 
     def change_of(self, look, act, what: str) -> float:
@@ -203,15 +210,15 @@ class ExplorerTest:
         for key in ('ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowRight'):
             seconds = self.change_of(self.status, lambda: self.browser.key(key), 'the status')
             words.append(f'{seconds:.2f} s')
-        assert 'closed to 0.25' in self.status(), self.status()
+        assert '25% closed' in self.status(), self.status()
         return f'{self.status()}; {", ".join(words)} a move'
 
     def turn_switch(self):
         self.focus('.sib-switch')
         words = []
-        for degree in ('0', '1'):
+        for degree in ('0', '100'):
             seconds = self.change_of(self.status, lambda: self.browser.key(' '), 'the status')
-            assert f'closed to {degree}:' in self.status(), self.status()
+            assert f'{degree}% closed' in self.status(), self.status()
             words.append(f'{seconds:.2f} s')
         return ', '.join(words)
 
@@ -300,8 +307,30 @@ class ExplorerTest:
         related = self.change_of(self.shown, lambda: browser.key(' '), 'the related latent')
         return f'{self.shown().splitlines()[0]}; {seconds:.2f} s, {related:.2f} s'
 
+    def use_arrow_keys(self):
+        "In an open list, and in one that is folded."
+        browser = self.browser
+        self.open_view('latents', '.sib-latent')
+        self.focus('.sib-found select')
+        below = self.change_of(self.shown, lambda: browser.key('ArrowDown'), 'the next latent')
+        self.open_view('changed questions', '.sib-changed')
+        self.focus('.sib-condition select')
+        place = f'{browser.find(".sib-condition select")}.selectedIndex'
+        before = browser.evaluate(place)
+        browser.key('ArrowDown')
+        until(lambda: browser.evaluate(place) == before + 1, 10, 'the next condition')
+        return f'{below:.2f} s'
+
+    def see_group(self):
+        self.open_view('group', '.sib-group')
+        assert self.browser.box(self.browser.find('.sib-group .sib-domains'))
+        assert self.browser.box(self.browser.find('.sib-group .sib-examples'))
+        self.picture('05_group')
+        return ' '.join(self.shown().split())[:80]
+
     def search(self):
         browser = self.browser
+        self.open_view('latents', '.sib-latent')
         seconds = self.change_of(self.shown, lambda: browser.enter('.sib-search input', 'bird'),
                                  'the latent')
         first = browser.evaluate('document.querySelector(".sib-found option").innerText')
@@ -321,13 +350,19 @@ class ExplorerTest:
         return f'{first} → {self.shown().splitlines()[0]}'
 
     def see_film(self):
+        "The group's film, and that of a run: groups, information and removed knowledge."
         browser = self.browser
         self.open_view('training', 'svg')
         first = self.shown().splitlines()[0]
-        options = 'document.querySelectorAll(".sib-film option").length'
-        if browser.evaluate(options) > 1:
-            self.select('.sib-film', -1)
-            until(lambda: 'groups; so far' in self.shown(), 20, 'the groups of a run')
+        options = f'[...{browser.find(".sib-film select")}.options]'
+        place = browser.evaluate(f'{options}.findIndex(e => e.text.includes("accuracies"))')
+        assert place >= 0, browser.evaluate(f'{options}.map(e => e.text)')
+        self.select('.sib-film', place)
+        until(lambda: 'groups; so far' in self.shown(), 20, 'the groups of a run')
+        drawn = 'document.querySelectorAll(".sib-shown svg")'
+        names = browser.evaluate(f'[...{drawn}].map(e => e.getAttribute("aria-label")).join("; ")')
+        for what in ('features by groups', 'information between groups', 'answered right'):
+            assert what in names, names
         self.focus(f'.sib-frame {HANDLE}')
         seconds = self.change_of(self.shown, lambda: browser.key('ArrowLeft'), 'the frame')
         self.picture('07_training')
@@ -356,9 +391,8 @@ class ExplorerTest:
             for view, marker in VIEWS.items():
                 self.open_view(view, marker)
                 time.sleep(.5)
-                wide = browser.evaluate(
-                    '(e => [e.scrollWidth, e.clientWidth])(document.querySelector(".sib-explorer"))')
-                assert wide[0] <= wide[1] + 1, f'{view}: {wide[0]} pixels in {wide[1]}'
+                wide = browser.evaluate(TOO_WIDE)
+                assert not wide, f'{view}: {"; ".join(wide)}'
                 self.picture(f'08_narrow_{view.replace(" ", "_")}')
         finally:
             browser.send('Emulation.clearDeviceMetricsOverride')
@@ -400,7 +434,9 @@ class ExplorerTest:
             path.write_text(f'<!doctype html><meta charset=utf-8>{text}', encoding='utf-8')
             browser.send('Page.navigate', url=path.as_uri())
             tabs = 'details[name=sib-page]'
-            until(lambda: browser.box(browser.find(tabs + ' > summary')), 20, 'the page')
+            is_loaded = f'location.href === "{path.as_uri()}" && document.readyState === "complete"'
+            until(lambda: browser.evaluate(is_loaded), 30, 'the page')
+            browser.click('.sib-page > p')  # keys go to the page
             n_tabs = browser.evaluate(f'document.querySelectorAll("{tabs}").length')
             for place in range(1, n_tabs):
                 browser.evaluate(f'document.querySelectorAll("{tabs} > summary")[{place}].focus()')
@@ -410,7 +446,19 @@ class ExplorerTest:
                 until(lambda: browser.evaluate(opened) == wanted, 10, f'tab {place} opens')
                 self.picture(f'10_page_{place}')
             assert browser.evaluate('document.scripts.length') == 0
-        return f'{n_tabs} tabs, {len(text)/1000:.0f} kB'
+            linked = self.follow_link()
+        return f'{n_tabs} tabs, {len(text)/1000:.0f} kB; {linked}'
+
+    def follow_link(self) -> str:
+        "A link to a latent opens its tab and its line."
+        browser = self.browser
+        entry = 'document.querySelectorAll(".sib-entry .sib-latent")'
+        wanted = browser.evaluate(f'{entry}[{entry}.length - 1].id')
+        n_latents = browser.evaluate(f'{entry}.length')
+        browser.evaluate(f'location.hash = "{wanted}"')
+        until(lambda: browser.box(browser.find(f'#{wanted} .sib-examples')), 10, wanted)
+        self.picture('11_linked')
+        return f'{n_latents} latents, #{wanted} opens'
 
 
 def parse(arguments):

@@ -394,7 +394,7 @@ def accuracy_html(
     for row in accuracy_rows(book, degree, by):
         now = bar(row.now), bar(row.reference, other=True)
         lines.append([row.side, row.name, row.n, number(row.opened), *now])
-    columns = ['', by, 'answers', 'open', f'closed to {degree:g}', 'retrained without']
+    columns = ['', by, 'answers', 'open', f'{degree:.0%} closed', 'retrained without']
     return table(columns, lines, f'sib-by-{by}')
 
 # %% ../../nbs/07_figures/06_closed_group.ipynb #25356f57
@@ -408,7 +408,7 @@ def overall_words(
     for side in SIDES:
         row = found[side]
         words.append(f'{side} {row.opened:.2f} → {row.now:.2f} (retrained {row.reference:.2f})')
-    return f'closed to {degree:g}: ' + '; '.join(words)
+    return f'{degree:.0%} closed: ' + '; '.join(words)
 
 # %% ../../nbs/07_figures/06_closed_group.ipynb #de01b67a
 class ChangedAnswer(NamedTuple):
@@ -557,7 +557,7 @@ def _two_answers(asker, own, degree):
         names = [f'{letter}. {choice}' for letter, choice in zip(LETTERS, own.choices)]
         pairs = zip([*names, 'anything else'], opened, now)
         lines = [[name, bar(a, digits=3), bar(b, digits=3)] for name, a, b in pairs]
-    return table(['', 'open', f'closed to {degree:g}'], lines, 'sib-own')
+    return table(['', 'open', f'{degree:.0%} closed'], lines, 'sib-own')
 
 # %% ../../nbs/07_figures/06_closed_group.ipynb #af6bcac9
 def own_html(

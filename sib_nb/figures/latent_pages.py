@@ -7,7 +7,7 @@ __all__ = ['WordIndex', 'index_words', 'LatentView', 'view_latents', 'top_words'
            'examples', 'output_tokens', 'activation_correlation', 'Related', 'related_latents', 'LatentHit',
            'search_latents', 'latent_anchor', 'latent_link', 'parse_latent', 'examples_html', 'domains_html',
            'histogram_html', 'outputs_html', 'related_html', 'latent_page', 'domain_share', 'latents_html',
-           'matched_latents', 'side_by_side_html']
+           'latent_entries_html', 'group_view', 'group_html', 'matched_latents', 'side_by_side_html']
 
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #fb2f7a48
 import re
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from markupsafe import Markup
+from scipy.sparse import csc_matrix
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from ..core import SIBError
@@ -252,10 +253,10 @@ class Related(NamedTuple):
     how: str  # 'direction' or 'same tokens'
 
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #26583950
-def _nearest(values, number, how, n, own):
-    "The largest of the values, without the latent itself."
+def _nearest(values, number, how, n, may_be):
+    "The largest of the values, among latents that may be taken."
     order = np.argsort(-values, kind='stable')
-    chosen = [int(i) for i in order if i != own][:n]
+    chosen = [int(i) for i in order if may_be[i]][:n]
     return [Related(number, i, float(values[i]), how) for i in chosen]
 
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #2366b41c
@@ -273,14 +274,16 @@ def related_latents(
     which: int,  # the SAE of the latent
     latent: int,
     n: int = 3,  # of each kind
-) -> list:  # of `Related`, the nearest first
+) -> list:  # of `Related`, the nearest first; none that is silent
     "Latents in the same direction, and latents that fire on the same tokens."
     directions, tokens = [], []
     for place, other in enumerate(views):
-        own = latent if place == which else -1
+        may_be = np.diff(other.index.z.indptr) > 0
+        if place == which:
+            may_be[latent] = False
         cosine, correlation = _similarities(views[which], latent, other)
-        directions += _nearest(cosine, place, 'direction', n, own)
-        tokens += _nearest(correlation, place, 'same tokens', n, own)
+        directions += _nearest(cosine, place, 'direction', n, may_be)
+        tokens += _nearest(correlation, place, 'same tokens', n, may_be)
     near = []
     for kind in (directions, tokens):
         near += sorted(kind, key=lambda found: -found.value)[:n]
@@ -341,10 +344,13 @@ def latent_anchor(
 def latent_link(
     view: LatentView,
     latent: int,
+    linked: bool = True,  # to its place on the same page, if it has one there
 ) -> Markup:
-    "A link to the latent on the same page, with its label."
-    anchor = latent_anchor(view, latent)
+    "A latent's name, and its label."
     text = latent_label(view, latent)
+    if not linked:
+        return Markup('{}/{} {}').format(view.name, latent, text)
+    anchor = latent_anchor(view, latent)
     return Markup('<a href="#{}">{}/{}</a> {}').format(anchor, view.name, latent, text)
 
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #a2fbf1fd
@@ -427,13 +433,14 @@ def related_html(
     views: list,
     which: int,
     latent: int,
+    linked: bool = True,
 ) -> Markup:
-    "Related latents, with links."
+    "Related latents."
     rows = []
     for found in related_latents(views, which, latent):
-        link = latent_link(views[found.view], found.latent)
+        link = latent_link(views[found.view], found.latent, linked)
         rows.append([link, found.how, number(found.value)])
-    return table(['latent', 'related by', ''], rows, 'sib-related')
+    return table(['related latent', 'by', ''], rows, 'sib-related')
 
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #a442b6c8
 def latent_page(
@@ -442,6 +449,7 @@ def latent_page(
     which: int,  # the SAE
     latent: int,
     n_examples: int = 5,
+    linked: bool = True,  # whether related latents are on the same page
 ) -> Markup:
     "All that describes a latent."
     view = views[which]
@@ -449,7 +457,7 @@ def latent_page(
     left = together([histogram_html(view, latent), domains_html(view, [latent])])
     right = outputs_html(model, view, latent)
     columns = Markup('<div class="sib-columns"><div>{}</div><div>{}</div><div>{}</div></div>')
-    columns = columns.format(left, right, related_html(views, which, latent))
+    columns = columns.format(left, right, related_html(views, which, latent, linked))
     anchor = latent_anchor(view, latent)
     made = Markup('<div id="{}" class="sib-latent">{}{}{}</div>')
     return made.format(anchor, title, columns, examples_html(view, latent, n_examples))
@@ -477,17 +485,64 @@ def latents_html(
     latents,
     domains,  # to forget
     shares=None,  # from `domain_share`
+    linked: bool = True,  # whether the latents are on the same page
 ) -> Markup:
-    "Latents with their labels and rates, with links."
+    "Latents with their labels and rates."
     view = views[which]
     shares = domain_share(view, domains) if shares is None else shares
     n_tokens = view.index.z.shape[0]
     rows = []
     for latent in latents:
         fires = len(_column(view, latent)[1]) / n_tokens
-        rows.append([latent_link(view, latent), f'{fires:.2%}', bar(shares[latent])])
+        rows.append([latent_link(view, latent, linked), f'{fires:.2%}', bar(shares[latent])])
     columns = ['latent', 'fires', f'share on {", ".join(domains)}']
     return table(columns, rows, 'sib-latents')
+
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #56efbcb8
+def latent_entries_html(
+    model,  # from `load_model`
+    views: list,
+    which: int,
+    latents,
+    domains,  # to forget
+    n_examples: int = 3,
+) -> Markup:
+    "Latents in a list, of which each line opens into a page."
+    view = views[which]
+    shares = domain_share(view, domains)
+    entry = Markup('<details class="sib-entry"><summary>{} {}/{} {}</summary>{}</details>')
+    lines = []
+    for latent in latents:
+        shown = latent_page(model, views, which, latent, n_examples)
+        words = latent_label(view, latent)
+        lines.append(entry.format(bar(shares[latent]), view.name, latent, words, shown))
+    note = Markup('<p class="sib-quiet">share of its firing on {}; latent; its words</p>')
+    return note.format(', '.join(domains)) + together(lines)
+
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e267bc9a
+def group_view(
+    view: LatentView,
+    members,  # latents
+) -> LatentView:  # with one column
+    "A group of latents as if it were one."
+    members = list(members)
+    sizes = view.sae.W_dec[members].detach().float().norm(dim=1).cpu().numpy()
+    strength = view.index.z[:, members] @ sizes
+    return view._replace(index=view.index._replace(z=csc_matrix(strength[:, None])))
+
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #f10f1898
+def group_html(
+    view: LatentView,
+    members,  # latents
+    n_examples: int = 5,
+) -> Markup:
+    "What a group of latents of one SAE responds to."
+    as_one = group_view(view, members)
+    title = heading(f'{view.name}, {len(members)} latents', group_label(view, members, 8))
+    columns = Markup('<div class="sib-columns"><div>{}</div><div>{}</div></div>')
+    columns = columns.format(histogram_html(as_one, 0), domains_html(as_one, [0]))
+    shown = examples_html(as_one, 0, n_examples)
+    return Markup('<div class="sib-group">{}{}{}</div>').format(title, columns, shown)
 
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #8c41953d
 def matched_latents(
@@ -502,23 +557,32 @@ def matched_latents(
     order = [i for i in np.argsort(-values, kind='stable') if fires[i]]
     return [(int(i), int(best[i]), float(values[i])) for i in order]
 
+# %% ../../nbs/07_figures/05_latent_pages.ipynb #e9a2a5fe
+def _distinct(pairs):
+    "Pairs without those whose match is in an earlier one."
+    found = {}
+    for pair in pairs:
+        found.setdefault(pair[1], pair)
+    return list(found.values())
+
 # %% ../../nbs/07_figures/05_latent_pages.ipynb #8e92af09
 def side_by_side_html(
     views: list,
     first: int,
     second: int,
     n: int = 20,  # pairs shown
+    linked: bool = True,  # whether the latents are on the same page
 ) -> Markup:
-    "Two SAEs: the latents that match best, and how well they match altogether."
+    "Two SAEs: latents that match best, no match twice, and how well they match altogether."
     pairs = matched_latents(views[first], views[second])
     values = [value for _, _, value in pairs]
     share = np.mean([value > 0.5 for value in values]) if values else 0.0
     middle = np.median(values or [0])
     note = f'{share:.0%} of {len(pairs)} latents have a match above .5; median {middle:.2f}'
     rows = []
-    for latent, match, value in pairs[:n]:
-        links = latent_link(views[first], latent), latent_link(views[second], match)
-        rows.append([links[0], bar(value), links[1]])
+    for latent, match, value in _distinct(pairs)[:n]:
+        left = latent_link(views[first], latent, linked)
+        rows.append([left, bar(value), latent_link(views[second], match, linked)])
     columns = [views[first].name, 'correlation', views[second].name]
     title = heading(f'{views[first].name} and {views[second].name}', note)
     return title + table(columns, rows, 'sib-pairs')

@@ -21,11 +21,15 @@ _PARTS_CSS = '''
 .sib-page th, .sib-page td { text-align: left; padding: .1em .8em .1em 0; vertical-align: top; }
 .sib-page tr { background: none !important; }
 .sib-page th { font-weight: 600; border-bottom: 1px solid rgba(128, 128, 128, .6); }
-.sib-bar { display: inline-block; height: .7em; background: rgba(222, 143, 5, .8); }
-.sib-bar.other { background: rgba(1, 115, 178, .8); }
+.sib-bar { display: inline-block; min-width: 8em; white-space: nowrap; }
+.sib-bar > span { display: inline-block; height: .7em; background: rgba(222, 143, 5, .8); }
+.sib-bar.other > span { background: rgba(1, 115, 178, .8); }
 .sib-columns { display: flex; flex-wrap: wrap; gap: 0 2rem; }
 .sib-columns > * { flex: 1 1 18rem; min-width: 0; }
 .sib-shading td:first-child, .sib-changed td:last-child { white-space: nowrap; }
+.sib-examples td:not(:last-child) { white-space: nowrap; }
+.sib-entry > summary { cursor: pointer; padding: .1em 0; font-size: .92em; }
+.sib-latent, .sib-group { border-left: 2px solid rgba(128, 128, 128, .4); padding-left: .8em; }
 .sib-quiet { opacity: .75; font-size: .92em; }
 .sib-text { margin: .15em 0; }
 .sib-error { border-left: 4px solid #d55e00; padding-left: .5em; }
@@ -90,7 +94,7 @@ def bar(
     "A number behind a bar."
     share = 0.0 if value is None or value != value else min(max(value / top, 0.0), 1.0)
     kind = 'sib-bar other' if other else 'sib-bar'
-    drawn = Markup('<span class="{}" style="width:{:.2f}em"></span> {}')
+    drawn = Markup('<span class="{}"><span style="width:{:.2f}em"></span> {}</span>')
     return drawn.format(kind, 5 * share, number(value, digits))
 
 # %% ../../nbs/07_figures/04_page_parts.ipynb #090fc1f0
@@ -199,11 +203,14 @@ def _scaled(values, low, high, start, end):
     return start + (np.asarray(values, float) - low) / span * (end - start)
 
 # %% ../../nbs/07_figures/04_page_parts.ipynb #b2e6889d
+_LEFT, _RIGHT = 54, 90  # room for the numbers of y, and for the legend
+
+
 def _mark_at(at, first, last, size):
     "A dashed vertical line at a value of x."
     width, height = size
-    x = _scaled([at, at], first, last, 40, width - 90)
-    return path(x, [12, height - 20], 'currentColor', 1, dashed=True)
+    x = _scaled([at, at], first, last, _LEFT, width - _RIGHT)
+    return path(x, [16, height - 20], 'currentColor', 1, dashed=True)
 
 # %% ../../nbs/07_figures/04_page_parts.ipynb #a3961261
 def _check_curves(curves):
@@ -219,21 +226,21 @@ def line_chart(
     at: float | None = None,  # an x that is marked
     size=(460, 150),
     low: float | None = None,  # of y; None: the least value
+    high: float | None = None,  # of y; None: the largest value
 ) -> Markup:
     "Curves over a common x."
     values = _check_curves(curves)
     width, height = size
     floor = np.nanmin(values) if low is None else low
-    top = np.nanmax(values)
+    top = np.nanmax(values) if high is None else high
     xs = np.concatenate([np.asarray(x, float) for x, _ in curves.values()])
-    parts = [label(40, 9, what), label(2, height - 20, f'{floor:.3g}'), label(2, 20, f'{top:.3g}')]
+    parts = [label(_LEFT, 9, what), *_ends_of_axes(xs, (floor, top), size)]
     for place, (name, (x, y)) in enumerate(curves.items()):
         color = COLORS[place % len(COLORS)]
-        across = _scaled(x, xs.min(), xs.max(), 40, width - 90)
+        across = _scaled(x, xs.min(), xs.max(), _LEFT, width - _RIGHT)
         down = _scaled(y, floor, top, height - 20, 16)
         parts.append(path(across, down, color))
         parts.append(_name_of_curve(name, color, place, width))
-    parts += _ends_of_axis(xs, size)
     if at is not None:
         parts.append(_mark_at(at, xs.min(), xs.max(), size))
     return drawing(parts, width, height, what)
@@ -246,11 +253,14 @@ def _name_of_curve(name, color, place, width):
     return line + label(width - 66, y, name)
 
 # %% ../../nbs/07_figures/04_page_parts.ipynb #250287b2
-def _ends_of_axis(xs, size):
-    "The first and last value of x below the curves."
+def _ends_of_axes(xs, limits, size):
+    "The first and last value of x below the curves, and those of y beside them."
     width, height = size
-    first = label(40, height - 5, f'{xs.min():g}')
-    return [first, label(width - 90, height - 5, f'step {xs.max():g}', 'end')]
+    made = [label(_LEFT - 5, y, f'{value:.3g}', 'end')
+            for value, y in zip(limits, (height - 17, 20))]
+    made.append(path([_LEFT, width - _RIGHT], [height - 18] * 2, 'currentColor', 0.5))
+    made.append(label(_LEFT, height - 5, f'{xs.min():g}'))
+    return [*made, label(width - _RIGHT, height - 5, f'step {xs.max():g}', 'end')]
 
 # %% ../../nbs/07_figures/04_page_parts.ipynb #1fd1ef19
 def error_line(
