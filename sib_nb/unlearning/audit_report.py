@@ -390,6 +390,15 @@ def _stored_edit(task, name, latents):
     check_intervention(intervention, sae)
     return Intervened(sae, intervention)
 
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #ebe03fac
+def _controls(task, layer, config, seeds):
+    "The controls without an SAE, made once."
+
+    def make():
+        return control_edits(task.model, task.domains, layer, config=config, **seeds)
+
+    return task.kept(f'controls {layer} {config}', make)
+
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #de50c604
 def named_edit(
     task: AuditTask,
@@ -401,8 +410,7 @@ def named_edit(
     "An edit by its name. Errors: `SIBError`."
     seeds = dict(seed=task.config.seed, split_seed=task.config.split_seed)
     if name in CONTROL_NAMES:
-        options = dict(seeds, config=config or ControlConfig())
-        return control_edits(task.model, task.domains, layer, **options)[name], True
+        return _controls(task, layer, config or ControlConfig(), seeds)[name], True
     if name == 'noise':
         return Hooked(task.model, layer, strong_noise, exact=True), True
     if name == 'planted_probe':
