@@ -21,7 +21,7 @@ from readme import README, python_examples
 EXTRAS = ('sae_bench', 'sae_lens', 'transformer_lens', 'sae_probes')
 TUTORIALS = ('01_quickstart', '02_your_own_model_and_data')
 WITH_SAES = """from sib_nb import SAE
-from sib_nb.figures.explorer import explore, load_explorer, static_page
+from sib_nb.figures.explorer import explore
 from sib_nb.figures.run_inspection import open_run, runs_with_sae
 from sib_nb.sae.sae import shipped_saes
 
@@ -29,8 +29,8 @@ for name in shipped_saes():
     print(name, SAE.from_pretrained(name))
 for result in runs_with_sae()[1].values():
     print(open_run(result['run'], result['seed']).title)
-explorer = load_explorer(n_docs=40, n_questions=20)
-print(len(static_page(explorer)), 'characters;', *explore(explorer).titles)
+print(len(explore(live=False).data), 'characters in the static explorer')
+print(type(explore(live=True)).__name__, 'with the controls of the explorer')
 """
 
 

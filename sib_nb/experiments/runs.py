@@ -114,6 +114,7 @@ from sib_nb.unlearning.knowledge_groups import (
 )
 from ..unlearning.saebench import prepare_task, unlearning_eval
 from sib_nb.unlearning.score import (
+    FLOOR,
     GATE,
     VALIDATION_CONDITIONS,
     AnswerGrid,
@@ -440,10 +441,10 @@ INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
     ranks=(None,),
 )
 MIN_ENTROPY = 0.5  # of the letters answered: one letter to every question is not forgetting
-N_COMPARED = 2  # methods that are compared under all conditions of validation
+N_COMPARED = 2  # methods at each gate that are compared under all conditions of validation
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #4b2ea993
-RUN_METHOD = 3  # raised by every change of this module that changes seeded results
+RUN_METHOD = 4  # raised by every change of this module that changes seeded results
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #a828c90b
 def training_dependencies(
@@ -564,7 +565,8 @@ def _check_scores(result, file):
         raise SIBError(f'{file} is damaged: its scores are no numbers; restore it or run it again')
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #8cb3eb14
-_SUMMARY = ('removed', 'removed_least', 'retained_least', 'heading_gap', 'worse_than_reference')
+_SUMMARY = ('removed', 'removed_least', 'retained', 'retained_least', 'heading_gap')
+_SUMMARY += ('worse_than_reference',)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #ef476178
 def _check_removal(result, file):
@@ -944,11 +946,17 @@ def probe_sae(
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #dfe77c2a
 def _swept(model, sae, groups, task, split_seed, progress):
-    "All interventions, and the best setting of each method by validation questions."
+    """The best setting of each method at 99 % of the retain answers, and the settings between
+    which `choose_edit` decides: of the best at 99 % and of the best at 95 %, those of the fewest
+    right forget answers."""
     options = dict(split_seed=split_seed)
     grid = intervention_grid(sae, task, groups, **INTERVENTION_SETTINGS, **options)
-    table = sweep_interventions(model, sae, task, grid, gate=GATE, progress=progress, **options)
-    return grid, best_interventions(table, min_entropy=MIN_ENTROPY)
+    table = sweep_interventions(model, sae, task, grid, gate=FLOOR, progress=progress, **options)
+    rows = []
+    for gate in (FLOOR, GATE):
+        best = best_interventions(table, gate, min_entropy=MIN_ENTROPY)
+        rows += best[best.row >= 0].sort_values('forget_cal').row[:N_COMPARED].to_list()
+    return best, [grid[int(row)] for row in dict.fromkeys(rows)]
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #0806e6b7
 def scored_questions(
@@ -1037,9 +1045,7 @@ def evaluate_sae(
     task = cached_task(model, layer, bench, progress)
     options = dict(task=task, layer=layer, floor=0.95, split_seed=split_seed, progress=progress)
     result = unlearning_eval(model, sae, **options).to_saebench()
-    grid, best = _swept(model, sae, groups, task, split_seed, progress)
-    in_order = best[best.row >= 0].sort_values('forget_cal').row
-    candidates = [grid[int(row)] for row in in_order[:N_COMPARED]]
+    best, candidates = _swept(model, sae, groups, task, split_seed, progress)
     chosen = choose_on_validation(model, sae, candidates, bench) if candidates else None
     if closed:
         chosen = Intervention('zero', tuple(range(closed)), method='close the group')
@@ -1085,7 +1091,7 @@ def outcome(
     if chosen is None:
         return f'{result["sae"]}: no intervention keeps the retain questions{where}'
     summary = result['removal']['summary']
-    names = dict(removed='removed', retained_least='retained', heading_gap='heading gap')
+    names = dict(removed='removed', retained='retained', heading_gap='heading gap')
     said = [f'{word} {_percent(summary[name])}' for name, word in names.items()]
     return f'{result["sae"]}: {chosen["method"]}, {", ".join(said)}{where}'
 

@@ -284,8 +284,8 @@ def hub(
     local: bool = False,  # True: it is in a local folder, so the network is not used
     hint: str = '',  # appended to the message: what else the user may do
 ):
-    """Calls into the hub's libraries inside this block are quiet and do not wait for a dead
-    network. Errors: they become a one-line `SIBError`."""
+    """Calls into the hub's libraries inside this block are quiet and do not wait for a hub that
+    cannot be reached. Errors: they become a one-line `SIBError`."""
     offline = local or not hub_reachable()
     with _quiet_libraries(offline):
         try:

@@ -239,7 +239,8 @@ def _load_weights(place, dtype, device):
 
 # %% ../../nbs/01_language_model/02_model.ipynb #8e506ee0
 def load_model(
-    # an embedded model such as 'gemma2', a hub id such as 'google/gemma-2-2b-it', or a folder in Hugging Face layout
+    # an embedded model such as 'gemma2', a hub id such as 'google/gemma-2-2b-it', or a folder in
+    # Hugging Face layout
     name: str = 'gemma2',
     device=None,  # default: CUDA where there is one
     dtype: torch.dtype | None = None,  # of the weights; None: see `weights_dtype`

@@ -239,7 +239,7 @@ class Sweep:
     name: str  # of the baseline
     make: object  # `make(**setting)` → a model or a `Hooked`
     validation: AskedPart
-    gate: float = GATE  # least retained share in every condition
+    gate: float = GATE  # least retained share over all conditions; see `score_summary`
     rows: list = field(default_factory=list)  # a tried setting with its summary, or its error
     kept: tuple | None = None  # name, setting and grids of the best admissible setting so far
     evaluated: object = None  # the model or `Hooked` of the kept setting
@@ -295,7 +295,7 @@ class SelectionConfig:
     seeds: tuple = (0, 1, 2, 3, 4)
     n_questions: int = 240  # a side, in each part
     n_data: int | None = None  # documents and questions to learn from, a side; None: all
-    gate: float = GATE  # least retained share in every condition
+    gate: float = GATE  # least retained share over all conditions; see `score_summary`
     validation: tuple = tuple(VALIDATION_CONDITIONS)  # conditions of the choice
     report: tuple | None = None  # conditions of the report; None: all
 
@@ -467,9 +467,9 @@ def chosen_baseline(
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #1211fae9
 def _plot_settings(axes, records, style):
-    "Removed share against least retained share on validation entities, one mark a setting."
+    "Removed share against retained share on validation entities, one mark a setting."
     rows = [row for record in records for row in record['rows'] if 'error' not in row]
-    retained = [row['retained_least'] for row in rows]
+    retained = [row['retained'] for row in rows]
     removed = [row['removed'] for row in rows]
     axes.scatter(retained, removed, s=22, alpha=0.75, lw=0, **style)
 
@@ -496,13 +496,13 @@ def plot_baselines(
         1, 2, figsize=(9, 3.4), width_ratios=(1.3, 1), layout='constrained'
     )
     names = list(dict.fromkeys(record['name'] for record in records))
-    for row, (name, marker) in enumerate(zip(names, 'osD^vPX')):
+    for row, (name, marker) in enumerate(zip(names, 'osD^vPX*h<')):
         mine = [record for record in records if record['name'] == name]
         style = dict(color=sns.color_palette('colorblind')[row], marker=marker)
         _plot_settings(left, mine, dict(style, label=name))
         _plot_report(right, mine, row, style)
     left.axvline(gate, ls='--', lw=1, color='.4')
-    left.set(xlabel='least retained share, validation', ylabel='removed share, validation')
+    left.set(xlabel='retained share, validation', ylabel='removed share, validation')
     left.legend(fontsize=8, frameon=False)
     right.axvline(0, ls=':', lw=1, color='.4')
     right.axvline(1, ls=':', lw=1, color='.4')

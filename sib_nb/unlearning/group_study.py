@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 
 from ..core import SIBError, atomic_write, data_dir, load_json, save_json
 from ..integrity import content_key, model_key
+from ..language_model.data import DEFAULT_FORGET
 from ..language_model.domains import SIDES, find_domains
 from ..language_model.formats import Condition
 from ..language_model.model import load_model
@@ -67,7 +68,7 @@ class GroupCase:
     "A knowledge group that is trained and judged."
 
     model: str = 'gemma2'  # name for `load_model`
-    forget: str = 'biology'  # name for `find_domains`
+    forget: str = DEFAULT_FORGET  # name for `find_domains`
     seed: int = 0  # of everything drawn; the split of the entities is number seed % 5
     variant: str = 'full'  # key of `VARIANTS`
     base: GroupConfig = STUDIED  # what the variant changes
