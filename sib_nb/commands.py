@@ -440,6 +440,7 @@ def execute_audit(
     options: dict,  # of `audit_options`
 ):
     "Make an audit and write it, with its card; or all audits of the study, or a search."
+    from sib_nb.core import data_dir
     from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
     from sib_nb.unlearning.audit import audit_task
@@ -449,7 +450,8 @@ def execute_audit(
     model = load_model(options['model'])
     if options['search']:
         return execute_search(model, options)
-    task = audit_task(model, options['forget'], audit_config(options))
+    kept = data_dir() / 'cache' / 'audits'
+    task = audit_task(model, options['forget'], audit_config(options), kept)
     if options['edit'] != 'study':
         return audit_one(task, options)
     made = audit_study(task, folder=options['out'], progress=not options['quiet'])

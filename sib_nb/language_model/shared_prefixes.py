@@ -4,9 +4,12 @@
 
 # %% auto #0
 __all__ = ['LEAST_SHARED', 'MOST_GENERATIONS', 'SAME', 'common_length', 'Sharing', 'find_sharing', 'SharedBatch',
-           'shared_batches', 'can_share', 'shared_letter_logprobs', 'shared_completion_logprobs']
+           'shared_batches', 'edited_blocks', 'LowerStreams', 'sharing_lower', 'can_share', 'shared_letter_logprobs',
+           'shared_completion_logprobs']
 
 # %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #d7959fcc
+import contextlib
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -171,6 +174,13 @@ def _hooks(module):
             found.append(hook)
     return found
 
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #31236ea5
+def edited_blocks(
+    model,  # from `load_model`, edited or not
+) -> list:  # 0-based numbers
+    "The blocks whose output is changed by hooks."
+    return [number for number, block in enumerate(layers(model)) if _hooks(block)]
+
 # %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #f80b3609
 def _note_batch(model, batch):
     "Call the hooks before the forward pass."
@@ -206,23 +216,92 @@ def after_edit(
         generation = torch.where(is_own, 0, generation[parent] + 1)
     return Sharing(parent, torch.where(agrees, self.start, 0), generation)
 
-# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #27436a7f
-@torch.no_grad()
-def _final_stream(model, batch, only_last):
-    "The stream before the final norm, `(n, seq, d)`, or at the last tokens `(n, d)`."
-    _note_batch(model, batch)
-    h = model.base_model.embed_tokens(batch.ids)
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #fb4a0515
+class LowerStreams:
+    "The stream of batches below an edit, kept for other edits of the same model."
+
+    def __init__(
+        self,
+        model,  # from `load_model`; its weights must not change
+        layer: int | None = None,  # kept of the unedited model, too; None: only below edits
+        most_tokens: int = 10**6,  # that are kept
+    ):
+        self.model = model
+        self.layer = layer
+        self.most_tokens = most_tokens
+        self.n_read = 0  # batches that were not computed again
+        self.kept = {}
+
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #25526e01
+@patch
+def run(self: LowerStreams, batch, h, layer):
+    "The stream after a block, `(n, seq, d)`."
+    is_token = batch.mask.bool()
+    digest = hashlib.sha256(batch.ids.cpu().numpy().tobytes()).hexdigest()
+    key = layer, tuple(batch.ids.shape), digest
+    if key in self.kept:
+        self.n_read += 1
+        out = torch.zeros_like(h)
+        out[is_token] = self.kept[key]
+        return out
+    out = _run_span(self.model, batch, h, (0, layer), only_last=False)
+    self.kept = {k: value for k, value in self.kept.items() if k[0] == layer}
+    n_tokens = sum(map(len, self.kept.values())) + int(is_token.sum())
+    if n_tokens <= self.most_tokens:
+        self.kept[key] = out[is_token]
+    return out
+
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #6209e526
+_stores = []  # the last one is in use
+
+
+@contextlib.contextmanager
+def sharing_lower(
+    store: LowerStreams,
+):
+    "Inside, the functions of this notebook use and fill the store."
+    _stores.append(store)
+    try:
+        yield store
+    finally:
+        _stores.pop()
+
+
+def _store_of(model):
+    "The store in use, if it is the model's."
+    return _stores[-1] if _stores and _stores[-1].model is model else None
+
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #8145d5fd
+def _upper_stream(model, batch, h, done, only_last):
+    "The stream after the blocks above `done` and all edits from `done` on."
     top = n_layers(model) - 1
-    first = 0
-    for number, block in enumerate(layers(model)):
+    first = done + 1
+    for number in range(max(done, 0), top + 1):
+        block = layers(model)[number]
         is_edited = bool(_hooks(block))
-        if is_edited or number == top:
+        if number > done and (is_edited or number == top):
             is_short = only_last and number == top and not is_edited
             h = _run_span(model, batch, h, (first, number), is_short)
             first = number + 1
         if is_edited:
             h = _edited(block, h)
             batch.sharing = batch.sharing.after_edit(h)
+    return h
+
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #27436a7f
+@torch.no_grad()
+def _final_stream(model, batch, only_last):
+    "The stream before the final norm, `(n, seq, d)`, or at the last tokens `(n, d)`."
+    _note_batch(model, batch)
+    h = model.base_model.embed_tokens(batch.ids)
+    edited = edited_blocks(model)
+    store = _store_of(model)
+    done = min(edited, default=None if store is None else store.layer)
+    if store is not None and done is not None:
+        h = store.run(batch, h, done)
+        h = _upper_stream(model, batch, h, done, only_last)
+    else:
+        h = _upper_stream(model, batch, h, -1, only_last)
     if only_last and h.ndim == 3:
         h = h[torch.arange(len(h)), batch.mask.sum(1) - 1]
     return h

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARTS', 'LetterPrompts', 'letter_prompts', 'prompt_accuracy', 'SearchConfig', 'soft_prompt', 'token_prompt',
            'JunkDirection', 'junk_direction', 'EditInTurn', 'without_direction', 'round_weights', 'PartEdit',
-           'sae_part', 'RelearnConfig', 'relearn', 'steps_to', 'without_edit']
+           'sae_part', 'RelearnConfig', 'first_point', 'relearn', 'steps_to', 'without_edit']
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #8796f796
 import contextlib
@@ -17,6 +17,7 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from ..core import SIBError
+from ..language_model.domains import SIDES
 from ..language_model.formats import QUESTION_FORMATS, prompts_for
 from sib_nb.language_model.model import (
     encode_prompts,
@@ -404,6 +405,21 @@ def _finetuning_step(model, optimizer, sequences, batch_size, generator):
     optimizer.step()
     optimizer.zero_grad()
 
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #805e9890
+def _asked_point(one, questions, sides=SIDES, step=0):
+    "A point of the curve."
+    with one.running() as model:
+        grids = answer_grids(model, questions, sides)
+    return dict(step=step, **{side: grid.right.mean().item() for side, grid in grids.items()})
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #d7c39042
+def first_point(
+    one: Evaluated,
+    questions,  # `ScoreQuestions`
+) -> dict:  # with step, forget and retain
+    "The point before the first step, the same at every rate."
+    return _asked_point(one, questions)
+
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #707e3569
 def relearn(
     one: Evaluated,  # is not changed
@@ -413,25 +429,26 @@ def relearn(
     config: RelearnConfig = RelearnConfig(),
     target: float = 2.0,  # forget accuracy at which to stop; above 1: never
     seed: int = 0,  # of the batches
-) -> list:  # dicts with step, forget, retain: accuracies
+    start: dict | None = None,  # the point of step 0, if it has been asked before
+) -> list:  # dicts with step and forget, the first and the last with retain: accuracies
     "Fine-tune a copy, the edit in place, and ask in between."
     if not len(sequences):
         raise SIBError('relearning: there is no sequence to learn from')
+    start = start or _asked_point(one, questions)
     copied = one.on(copy.deepcopy(one.model).requires_grad_(True))
     optimizer = torch.optim.AdamW(copied.model.parameters(), lr=rate, weight_decay=0.0)
     generator = torch.Generator().manual_seed(seed)
     ordered = sorted(sequences, key=lambda pair: len(pair[0]))
-    curve = []
-    for step in range(max(config.asked_at) + 1):
+    curve = [start]
+    for step in range(1, max(config.asked_at) + 1):
+        if curve[-1]['forget'] >= target:
+            break
         with copied.running() as model:
-            if step == 0 or step in config.asked_at:
-                grids = answer_grids(model, questions)
-                found = {side: grid.right.mean().item() for side, grid in grids.items()}
-                curve.append(dict(step=step, **found))
-                if found['forget'] >= target:
-                    break
-            if step < max(config.asked_at):
-                _finetuning_step(model, optimizer, ordered, config.batch_size, generator)
+            _finetuning_step(model, optimizer, ordered, config.batch_size, generator)
+        if step in config.asked_at:
+            curve.append(_asked_point(copied, questions, ('forget',), step))
+    if len(curve) > 1:
+        curve[-1] |= _asked_point(copied, questions, ('retain',), curve[-1]['step'])
     return curve
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #e72d4b7a

@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['AUDIT_PARTS', 'QUICK_AUDIT', 'N_ORDERS', 'ORDER_CONDITIONS', 'WHY_CONDITION', 'KEPT', 'SPREAD', 'MAX_LOSS', 'CUE_GAP',
            'UNTOUCHED', 'REMOVED', 'WORSE', 'ATTACKED', 'AuditConfig', 'order_scores', 'why_scores', 'asked_grids',
-           'AuditTask', 'removed_by_format', 'retained_by_format', 'verdict_numbers', 'judge', 'Audit', 'audit_task',
-           'audit', 'save_audit', 'load_audit']
+           'AuditTask', 'finite', 'removed_by_format', 'retained_by_format', 'verdict_numbers', 'judge', 'Audit',
+           'audit_task', 'audit', 'save_audit', 'load_audit']
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1eb72108
 import math
 import random
 import time
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +22,19 @@ import torch
 from fastcore.basics import patch
 
 from ..core import SIBError, load_json, save_json, versions
+from ..integrity import content_key, model_key
 from ..language_model.data import load_entities
 from ..language_model.domains import SIDES, Domains, find_domains
 from ..language_model.embedded_models import embedded_models, reference_name
 from ..language_model.formats import QUESTION_FORMATS, Condition
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import Evaluated, evaluated
+from ..language_model.shared_prefixes import LowerStreams, edited_blocks, sharing_lower
 from sib_nb.unlearning.attacks import (
     PARTS,
     RelearnConfig,
     SearchConfig,
+    first_point,
     junk_direction,
     letter_prompts,
     prompt_accuracy,
@@ -67,11 +70,13 @@ from sib_nb.unlearning.score import (
     AnswerGrid,
     answer_grids,
     condition_inputs,
+    load_grids,
     mean_over_formats,
     option_scores,
     prompt_scores,
     removed_interval,
     retained_interval,
+    save_grids,
     score_questions,
     score_summary,
     score_table,
@@ -229,6 +234,7 @@ class AuditTask:
     model: object  # from `load_model`
     domains: Domains
     config: AuditConfig = field(default_factory=AuditConfig)
+    folder: Path | None = None  # of what is measured of both models; None: in this process only
 
     @cached_property
     def original(self):
@@ -270,6 +276,45 @@ def kept(self: AuditTask, name, make):
         values[name] = make()
     return values[name]
 
+# %% ../../nbs/05_unlearning/09_audit.ipynb #9d966355
+@patch
+def key(self: AuditTask) -> str:
+    "SHA-256 of both models, the questions and the configuration."
+    models = [self.model] if self.reference is None else [self.model, self.reference.model]
+    keys = [model_key(model, model.tokenizer) for model in models]
+    return content_key(models=keys, questions=self.asked, config=asdict(self.config), version=1)
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #41d761dd
+def finite(value):
+    "The same with null for numbers that are not finite."
+    if isinstance(value, dict):
+        return {str(key): finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(one) for one in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, (np.integer, np.bool_)):
+        return value.item()
+    return value
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #17ddbe3c
+@patch
+def stored(self: AuditTask, name, make, read=None, write=None):
+    "`kept`, in a file for later processes as well; `read` and `write` are for what is no JSON."
+    if self.folder is None:
+        return self.kept(name, make)
+    key = self.kept('key', self.key)
+    file = Path(self.folder) / f'{key[:24]}-{name.replace(" ", "_")}.json'
+
+    def load_or_make():
+        if file.exists():
+            return read(file) if read else load_json(file, sealed=True)['value']
+        value = make()
+        write(value, file) if write else save_json(file, dict(value=finite(value)))
+        return value
+
+    return self.kept(name, load_or_make)
+
 # %% ../../nbs/05_unlearning/09_audit.ipynb #cfccea58
 def _guessed(grids):
     "The grids of a model that finds all options equally likely."
@@ -282,11 +327,41 @@ def _guessed(grids):
 @patch
 def answers(self: AuditTask, name):
     "Grids of the original or the reference."
-    if name == 'original':
-        return self.kept(name, lambda: asked_grids(self.model, self.asked))
-    if self.reference is None:
+    if name == 'reference' and self.reference is None:
         return self.kept(name, lambda: _guessed(self.answers('original')))
-    return self.kept(name, lambda: asked_grids(self.reference.model, self.asked))
+
+    def ask():
+        one = self.original if name == 'original' else self.reference
+        return asked_grids(one.model, self.asked)
+
+    return self.stored(f'{name} answers', ask, load_grids, partial(save_grids, digits=6))
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #4c098a50
+@patch
+def lower_streams(self: AuditTask, edited):
+    "The store of the stream below the edits of an `Evaluated`, for `sharing_lower`."
+    store = self.kept('lower streams', lambda: LowerStreams(self.model))
+    store.layer = None
+    if edited.model is self.model:
+        with edited.running() as running:
+            store.layer = min(edited_blocks(running), default=None)
+    return store
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #c6a42ace
+@patch
+def compared(self: AuditTask):
+    "Ask the original and the reference."
+    return self.answers('original'), self.answers('reference')
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #d5f8326c
+@patch
+def edited_answers(self: AuditTask, edited):
+    "Grids of an edited model; those of the reference and the original are not asked again."
+    for name, one in dict(original=self.original, reference=self.reference).items():
+        if edited == one:
+            return self.answers(name)
+    with edited.running() as running:
+        return asked_grids(running, self.asked)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #2bf184b5
 KEPT = 0.9  # least share of the original's retain accuracy
@@ -431,11 +506,14 @@ def inside(self: AuditTask, edited):
     if self.asked.entities is None:
         return {}
     rows = _kind_rows(self.asked, self.config.n_inside)
-    lens = dict(edited=logit_lens(edited, rows, self.asked.entities).tolist())
+
+    def measure(one):
+        return logit_lens(one, rows, self.asked.entities).tolist()
+
+    lens = dict(edited=measure(edited))
     for name, one in dict(original=self.original, reference=self.reference).items():
         if one is not None:
-            found = self.kept(f'lens {name}', lambda: logit_lens(one, rows, self.asked.entities))
-            lens[name] = found.tolist()
+            lens[name] = self.stored(f'lens {name}', lambda: measure(one))
     probes = self.probed(edited).to_dict('records')
     return dict(probes=probes, lens=lens, **self.depth(edited))
 
@@ -451,8 +529,8 @@ def depth(self: AuditTask, edited):
     same_shape = edited.model.config.hidden_size == self.model.config.hidden_size
     if not same_shape or self.reference is None:
         return dict(depth=math.nan)
-    of_original = self.kept('patched original', lambda: patched(self.original))
-    of_reference = self.kept('patched reference', lambda: patched(self.reference))
+    of_original = self.stored('patched original', lambda: patched(self.original))
+    of_reference = self.stored('patched reference', lambda: patched(self.reference))
     return depth_score(of_original, patched(edited), of_reference)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #b94dc7f9
@@ -532,18 +610,18 @@ def _attack_row(attack, forget, before, original, reference=math.nan, retain=mat
 def relearning(self: AuditTask, one):
     "Curves by data and rate."
     config = self.config
-    target = 0.5 * self.kept('plain original', lambda: self.plain_accuracy(self.original))
+    target = 0.5 * self.stored('plain original', lambda: self.plain_accuracy(self.original))
 
     def make_data():
-        options = dict(split_seed=config.split_seed, n=config.relearning.n_facts)
-        return finetuning_data(self.model, self.domains, seed=config.seed, **options)
+        sizes = dict(split_seed=config.split_seed, n=config.relearning.n_facts)
+        return finetuning_data(self.model, self.domains, seed=config.seed, **sizes)
 
     data = self.kept('relearning data', make_data)
+    asked = self.letter_questions(config.part, config.n_attacked)
+    options = dict(target=target, seed=config.seed, start=first_point(one, asked))
     rows = []
     for name, sequences in (('forget facts', data.forget), ('benign', data.retain)):
         for rate in config.relearning.rates:
-            options = dict(target=target, seed=config.seed)
-            asked = self.letter_questions(config.part, config.n_attacked)
             curve = relearn(one, sequences, asked, rate, config.relearning, **options)
             rows.append(dict(data=name, rate=rate, steps=steps_to(curve, target), curve=curve))
     return rows
@@ -553,7 +631,7 @@ def relearning(self: AuditTask, one):
 def attacks(self: AuditTask, edited):
     "All attacks on an edited model, as rows."
     before = self.attacked(edited)
-    originals = self.kept('attacked original', lambda: self.attacked(self.original))
+    originals = self.stored('attacked original', lambda: self.attacked(self.original))
     changed, junk = self.changes(edited)
     rows = []
     for name, one in changed.items():
@@ -561,16 +639,24 @@ def attacks(self: AuditTask, edited):
         more = dict(share=junk.share) if name == 'without its first direction' else {}
         accuracies = found['forget'], before['forget'], originals['forget']
         rows.append(_attack_row(name, *accuracies, retain=found['retain'], **more))
-    searched = self.search(edited)
     plain = self.plain_accuracy(edited)
-    of_original = self.kept('plain original', lambda: self.plain_accuracy(self.original))
+    of_original = self.stored('plain original', lambda: self.plain_accuracy(self.original))
     of_reference = {}
     if self.reference is not None:
-        of_reference = self.kept('searched', lambda: self.search(self.reference))
+        of_reference = self.stored('searched', lambda: self.search(self.reference))
+    is_reference = self.reference is not None and edited == self.reference
+    searched = of_reference if is_reference else self.search(edited)
     for name, accuracy in searched.items():
         accuracies = accuracy, plain, of_original
         rows.append(_attack_row(name, *accuracies, of_reference.get(name, math.nan)))
     return rows + self.relearning_rows(edited, plain, of_original)
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #d14f325b
+def _steps_of(curve):
+    "Steps of relearning; infinite where a file has null, NaN without a reference."
+    if curve is None:
+        return math.nan
+    return math.inf if curve['steps'] is None else curve['steps']
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1387c10c
 @patch
@@ -578,15 +664,17 @@ def relearning_rows(self: AuditTask, edited, before, original):
     "A row for each data and rate, with the steps of the edited model and of the reference."
     of_reference = []
     if self.reference is not None:
-        of_reference = self.kept('relearned', lambda: self.relearning(self.reference))
+        of_reference = self.stored('relearned', lambda: self.relearning(self.reference))
     rows = []
-    for number, found in enumerate(self.relearning(edited)):
+    is_reference = self.reference is not None and edited == self.reference
+    curves = of_reference if is_reference else self.relearning(edited)
+    for number, found in enumerate(curves):
         last = found['curve'][-1]
         other = of_reference[number] if of_reference else None
         accuracies = last['forget'], before, original
         reference = other['curve'][-1]['forget'] if other else math.nan
         name = f'relearning, {found["data"]}, rate {found["rate"]:g}'
-        steps = dict(steps=found['steps'], steps_reference=other['steps'] if other else math.nan)
+        steps = dict(steps=_steps_of(found), steps_reference=_steps_of(other))
         more = dict(steps, curve=found['curve'], data=found['data'], rate=found['rate'])
         rows.append(_attack_row(name, *accuracies, reference, last['retain'], **more))
     return rows
@@ -676,10 +764,11 @@ def audit_task(
     model,  # the original, from `load_model`
     benchmark='biology',  # what is forgotten, for `find_domains`, or a `Domains`
     config: AuditConfig | None = None,
+    folder=None,  # for what is measured of the original and the reference; None: no files
 ) -> AuditTask:
     "What several edits of one model are compared with."
     domains = benchmark if isinstance(benchmark, Domains) else find_domains(benchmark)
-    return AuditTask(model, domains, config or AuditConfig())
+    return AuditTask(model, domains, config or AuditConfig(), folder and Path(folder))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #77cfb86d
 def audit(
@@ -697,9 +786,9 @@ def audit(
     task = model if is_task else audit_task(model, benchmark, config)
     edited = evaluated(task.model, edit, layer)
     timed = _Timer(progress)
-    timed('original and reference', lambda: (task.answers('original'), task.answers('reference')))
-    with edited.running() as running:
-        grids = timed('asking', lambda: asked_grids(running, task.asked))
+    with sharing_lower(task.lower_streams(edited)):
+        timed('original and reference', task.compared)
+        grids = timed('asking', lambda: task.edited_answers(edited))
     makers = dict(inside=task.inside, attacks=task.attacks)
     makers['costs'] = lambda one: task.costs(one, grids)
     found = dict(inside={}, attacks=[], costs={})
@@ -730,19 +819,6 @@ def _about(task, edited, control, timed):
         dtype=str(task.model.dtype).removeprefix('torch.'),
     )
 
-# %% ../../nbs/05_unlearning/09_audit.ipynb #41d761dd
-def _finite(value):
-    "The same with null for numbers that are not finite."
-    if isinstance(value, dict):
-        return {str(key): _finite(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, (np.integer, np.bool_)):
-        return value.item()
-    return value
-
 # %% ../../nbs/05_unlearning/09_audit.ipynb #2eab1a61
 _STORED = ('name', 'verdict', 'numbers', 'summary', 'inside', 'attacks', 'costs', 'about')
 
@@ -754,7 +830,7 @@ def save_audit(
     "Write an audit."
     content = {part: getattr(found, part) for part in _STORED}
     content['table'] = found.table.to_dict('records')
-    return save_json(Path(file), _finite(content))
+    return save_json(Path(file), finite(content))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #cb06e002
 def load_audit(

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['AUDIT_COLUMNS', 'MOST_METHODS', 'CONTROL_NAMES', 'UNSEARCHED', 'STUDIED_EDITS', 'audit_rows', 'load_audit_rows',
            'add_audit_rows', 'format_shares', 'plot_audits', 'audit_card', 'shipped_groups', 'strong_noise',
-           'searched_setting', 'baseline_edit', 'named_edit', 'audit_file', 'config_as_stored', 'stored_audit',
-           'audit_study']
+           'searched_setting', 'nearest_setting', 'baseline_setting', 'baseline_edit', 'named_edit', 'audit_file',
+           'config_as_stored', 'stored_audit', 'audit_study']
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #2643fde0
 import json
@@ -32,9 +32,10 @@ from sib_nb.unlearning.audit import (
     retained_by_format,
     save_audit,
 )
-from .baseline_selection import GRIDS, baseline_maker, chosen_baseline
+from .baseline_selection import GRIDS, baseline_maker
 from .baselines import finetuning_data
 from .controls import ControlConfig, Intervened, control_edits
+from .domain_probe import planted_probe
 from .interventions import Intervention, check_intervention
 from .knowledge_groups import ClosedGroups
 from ..validation import check_indices
@@ -301,8 +302,8 @@ def searched_setting(
     task: AuditTask,
     name: str,  # a key of `GRIDS`
     file=None,  # of the searches, default `data/results/baseline_scores.json`
-) -> dict | None:  # the record of a search that chose a setting, on the split of the task
-    "The search of a baseline with the task's seed, if it is done."
+) -> dict | None:  # the record of a search on the split of the task in which a setting worked
+    "The search of a baseline with the task's seed, if there is one."
     config = task.config
     file = Path(file or data_dir() / 'results' / 'baseline_scores.json')
     if not file.exists() or config.split_seed != config.seed % N_SPLITS:
@@ -310,9 +311,39 @@ def searched_setting(
     wanted = dict(model=task.model.name, domain=task.domains.name, name=name, seed=config.seed)
     for record in load_json(file)['records']:
         is_same = all(record[column] == value for column, value in wanted.items())
-        if is_same and record['done'] and record['chosen'] is not None:
+        if is_same and any(row.get('removed') is not None for row in record['rows']):
             return record
     return None
+
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #5ad337f3
+def nearest_setting(
+    record: dict,  # of a search without an admissible setting
+) -> dict:
+    "The setting with the largest sum of the removed and the least retained share."
+    best = -math.inf
+    for row in record['rows']:
+        if row.get('removed') is None or row.get('retained_least') is None:
+            continue
+        total = min(row['removed'], 2 - row['removed']) + row['retained_least']
+        if total > best:
+            best, setting = total, row['setting']
+    return setting
+
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #c94f9ad1
+def baseline_setting(
+    task: AuditTask,
+    name: str,  # a key of `GRIDS`
+    file=None,  # see `searched_setting`
+) -> dict:  # setting, of (where it comes from) and n_data (see `SelectionConfig`)
+    "The setting with which a baseline is audited."
+    record = searched_setting(task, name, file)
+    if record is None:
+        return dict(setting=UNSEARCHED[name], of='no search', n_data=None)
+    found = dict(setting=record['chosen'], n_data=record['n_data'])
+    n_tried = len(record['rows'])
+    if record['chosen'] is not None:
+        return dict(found, of=f'{n_tried} settings, admissible')
+    return dict(found, setting=nearest_setting(record), of=f'{n_tried} settings, none admissible')
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #4b94ff0e
 def baseline_edit(
@@ -320,16 +351,14 @@ def baseline_edit(
     name: str,  # a key of `GRIDS`
     file=None,  # see `searched_setting`
 ) -> tuple:  # the edit, its setting
-    "A baseline with the setting that its search chose, otherwise with that of `UNSEARCHED`."
+    "A baseline with the setting of `baseline_setting`."
     config = task.config
-    record = searched_setting(task, name, file)
-    if record is not None:
-        edit = chosen_baseline([record], name, task.model, task.domains, config.seed)
-        return edit, record['chosen']
+    found = baseline_setting(task, name, file)
     source = task.model, task.domains, config.split_seed
-    data = task.kept('baselines', lambda: finetuning_data(*source, seed=config.seed))
+    options = dict(n=found['n_data'], seed=config.seed)
+    data = task.kept(f'data {found["n_data"]}', lambda: finetuning_data(*source, **options))
     make = baseline_maker(name, task.model, data, config.seed)
-    return make(**UNSEARCHED[name]), UNSEARCHED[name]
+    return make(**found['setting']), found['setting']
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #ae0e3649
 def _latents_of(text):
@@ -361,6 +390,15 @@ def _stored_edit(task, name, latents):
     check_intervention(intervention, sae)
     return Intervened(sae, intervention)
 
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #ebe03fac
+def _controls(task, layer, config, seeds):
+    "The controls without an SAE, made once."
+
+    def make():
+        return control_edits(task.model, task.domains, layer, config=config, **seeds)
+
+    return task.kept(f'controls {layer} {config}', make)
+
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #de50c604
 def named_edit(
     task: AuditTask,
@@ -370,12 +408,13 @@ def named_edit(
     config: ControlConfig | None = None,  # of a control
 ) -> tuple:  # the edit for `audit`, whether it is a control
     "An edit by its name. Errors: `SIBError`."
+    seeds = dict(seed=task.config.seed, split_seed=task.config.split_seed)
     if name in CONTROL_NAMES:
-        seeds = dict(seed=task.config.seed, split_seed=task.config.split_seed)
-        options = dict(seeds, config=config or ControlConfig())
-        return control_edits(task.model, task.domains, layer, **options)[name], True
+        return _controls(task, layer, config or ControlConfig(), seeds)[name], True
     if name == 'noise':
         return Hooked(task.model, layer, strong_noise, exact=True), True
+    if name == 'planted_probe':
+        return planted_probe(task.model, task.domains, **seeds), False
     if name in GRIDS:
         return baseline_edit(task, name)[0], False
     return _stored_edit(task, name, latents), False
@@ -398,6 +437,7 @@ STUDIED_EDITS = {  # name in tables → name for `named_edit`
     'heading push': 'heading_push',
     'probe push': 'probe_push',
     'knowledge groups': 'knowledge_groups',
+    'planted probe': 'planted_probe',
     'strong noise': 'noise',
     **{name: name for name in GRIDS},
 }
@@ -410,8 +450,7 @@ def _edit_key(task, edit_name):
         names = f'{task.model.name}-{task.domains.name}-L*'
         parts['files'] = sorted((data_dir() / 'groups').glob(names))
     if edit_name in GRIDS:
-        record = searched_setting(task, edit_name)
-        parts['setting'] = record['chosen'] if record else UNSEARCHED[edit_name]
+        parts['setting'] = baseline_setting(task, edit_name)['setting']
     return content_key(**parts)
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #2c1244d4
@@ -434,6 +473,17 @@ def stored_audit(
     return found if is_same and key in ('', found.about.get('edit_key')) else None
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #fa687084
+def _studied(task, name, key, layer, config, progress):
+    "The audit of one edit of the study."
+    edit_name = STUDIED_EDITS[name]
+    edit, control = named_edit(task, edit_name, layer, config=config)
+    made = audit(task, edit, name=name, control=control, progress=progress)
+    about = dict(made.about, edit_key=key)
+    if edit_name in GRIDS:
+        about['setting'] = baseline_setting(task, edit_name)
+    return replace(made, about=about)
+
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #c2880770
 def audit_study(
     task: AuditTask,
     names=tuple(STUDIED_EDITS),  # of edits; their order is that of the work
@@ -441,18 +491,21 @@ def audit_study(
     config: ControlConfig | None = None,  # of the controls
     layer: int = 2,  # of controls and noise
     progress: bool = True,
-) -> dict:  # name → `Audit`
+) -> dict:  # name → `Audit`, without edits that cannot be made
     "Audit several edits of one model; each is stored, with its rows, when it is done."
     folder = Path(folder or data_dir() / 'results')
     found = {}
     for name in names:
         key = _edit_key(task, STUDIED_EDITS[name])
         file = audit_file(name, task, folder)
-        found[name] = stored_audit(file, task.config, key)
-        if found[name] is None:
-            edit, control = named_edit(task, STUDIED_EDITS[name], layer, config=config)
-            made = audit(task, edit, name=name, control=control, progress=progress)
-            found[name] = replace(made, about=dict(made.about, edit_key=key))
-            save_audit(found[name], file)
-            add_audit_rows(audit_rows(found[name]), folder / 'audit.csv')
+        made = stored_audit(file, task.config, key)
+        if made is None:
+            try:
+                made = _studied(task, name, key, layer, config, progress)
+            except SIBError as error:
+                print(f'{name}: left out, {error}', flush=True)
+                continue
+            save_audit(made, file)
+            add_audit_rows(audit_rows(made), folder / 'audit.csv')
+        found[name] = made
     return found

@@ -714,10 +714,11 @@ class ClosedGroups:
         self,
         model,  # from `load_model`
     ) -> Hooked:  # a context manager that gives the model
-        "Inside, every forward pass is edited."
+        "Inside, every forward pass is edited; gradients pass through the edits."
         edited = model
         for sae, members in zip(self.saes, self.members):
-            edited = Hooked(edited, sae.cfg.layer, _ZeroAblation(sae, tuple(members)))
+            edit = _ZeroAblation(sae, tuple(members))
+            edited = Hooked(edited, sae.cfg.layer, edit, exact=True)
         return edited
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3a12f9f4

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import torch
 
 from ..core import SIBError
-from ..language_model.activations import residual_stream
 from ..language_model.model import check_layer, layers
 from ..language_model.multiple_choice import collate, content_mask
 from ..sae.sae import SAE, SAEConfig
@@ -33,6 +32,7 @@ class DomainTokens:
     forget: torch.Tensor  # `(tokens, d_model)`, fp32
     retain: torch.Tensor  # the same
     layer: int  # 0-based block
+    lengths: torch.Tensor  # tokens of each retain sequence, in the order of `retain`
 
 # %% ../../nbs/05_unlearning/15_sae_baselines.ipynb #97577d8f
 @torch.no_grad()
@@ -58,7 +58,8 @@ def domain_tokens(
             batch = collate(chosen[start : start + 64], model.tokenizer, model.device)
             found.append(content_residuals(model, batch, layer).float())
         sides.append(torch.cat(found))
-    return DomainTokens(*sides, layer)
+    lengths = torch.tensor([len(ids) - 1 for ids, _ in chosen])
+    return DomainTokens(*sides, layer, lengths)
 
 # %% ../../nbs/05_unlearning/15_sae_baselines.ipynb #79271341
 def routed_reconstruction(
@@ -165,29 +166,21 @@ def clamp_edit(
 # %% ../../nbs/05_unlearning/15_sae_baselines.ipynb #afdb8357
 @torch.no_grad()
 def firing_fractions(
-    model,  # from `load_model`
     sae: SAE,
-    sequences,  # `(ids, labels)`
+    tokens: DomainTokens,
     latents,  # indices
 ) -> torch.Tensor:  # `(n,)`
-    "For each sequence the share of its tokens, BOS left out, on which one of the latents fires."
-    fractions = []
-    for start in range(0, len(sequences), 64):
-        batch = collate(sequences[start : start + 64], model.tokenizer, model.device)
-        h = residual_stream(model, batch.ids, batch.mask, sae.cfg.layer)
-        fires = (sae.encode(h.float())[..., list(latents)] > 0).any(-1)
-        is_content = content_mask(batch)
-        n_tokens = is_content.sum(1).clamp(min=1)
-        fractions.append((fires & is_content).sum(1) / n_tokens)
-    return torch.cat(fractions).cpu()
+    "For each retain sequence the share of its tokens, BOS left out, on which a latent fires."
+    fires = (sae.encode(tokens.retain)[:, list(latents)] > 0).any(1).float().cpu()
+    sequence = torch.arange(len(tokens.lengths)).repeat_interleave(tokens.lengths)
+    sums = torch.zeros(len(tokens.lengths)).index_add(0, sequence, fires)
+    return sums / tokens.lengths.clamp(min=1)
 
 # %% ../../nbs/05_unlearning/15_sae_baselines.ipynb #9193884a
 @torch.no_grad()
 def guardrail_edit(
-    model,  # from `load_model`
     sae: SAE,
-    tokens: DomainTokens,
-    retain,  # sequences by which the guard is set
+    tokens: DomainTokens,  # the guard is set by the retain sequences
     n_latents: int = 20,
     percentile: float = 95.0,  # of the statistic over the sequences
     strength: float = 5.0,  # in units of a latent's mean activation where it fires
@@ -201,7 +194,7 @@ def guardrail_edit(
     if not len(latents):
         raise SIBError('no latent fires on forget tokens; train the SAE more')
     unit = forget[:, latents].sum(0) / (forget[:, latents] > 0).sum(0)
-    statistic = firing_fractions(model, sae, retain, latents.tolist())
+    statistic = firing_fractions(sae, tokens, latents.tolist())
     threshold = torch.quantile(statistic, percentile / 100).item()
     guard = Guard(latents.tolist(), threshold, percentile=percentile)
     options = dict(guard=guard, unit=unit.tolist(), method='DSG')

@@ -317,9 +317,10 @@ def _grid_of(questions, side, scores):
 def answer_grids(
     model,  # from `load_model`, edited or not; or a `Hooked`
     questions: ScoreQuestions,
-) -> dict:  # forget, retain: `AnswerGrid`
+    sides=SIDES,  # that are asked
+) -> dict:  # by side: `AnswerGrid`
     "Ask everything. Errors: `SIBError` for answers that are not finite."
-    asked = [(side, condition) for side in SIDES for condition in questions.conditions]
+    asked = [(side, condition) for side in sides for condition in questions.conditions]
     scores = {}
     with active_model(model) as active:
         for name, (_, score) in _WAYS.items():
@@ -331,7 +332,7 @@ def answer_grids(
             cause = f'{condition} ({side}): the answers are not finite'
             raise SIBError(f'{cause}; make the edit smaller')
     grids = {}
-    for side in SIDES:
+    for side in sides:
         stacked = torch.stack([scores[side, condition] for condition in questions.conditions])
         grids[side] = _grid_of(questions, side, stacked)
     return grids
@@ -351,15 +352,16 @@ def guess_grids(
 def save_grids(
     grids: dict,  # from `answer_grids`
     file,  # a .json file
+    digits: int = 3,  # decimals of the scores
 ):
-    "Write the answers to every question, with scores in three decimals."
+    "Write the answers to every question."
     content = {}
     for side, grid in grids.items():
         content[side] = dict(
             conditions=[list(condition) for condition in grid.conditions],
             entities=list(grid.entities),
             answer=grid.answer.tolist(),
-            scores=np.round(grid.scores.double().numpy(), 3).tolist(),
+            scores=np.round(grid.scores.double().numpy(), digits).tolist(),
         )
     save_json(Path(file), content)
 
