@@ -24,6 +24,7 @@ from fastcore.basics import patch
 from ..core import SIBError, load_json, save_json, versions
 from ..integrity import content_key, model_key
 from ..language_model.data import load_entities
+from ..language_model.data import DEFAULT_FORGET
 from ..language_model.domains import SIDES, Domains, find_domains
 from ..language_model.embedded_models import embedded_models, reference_name
 from ..language_model.formats import QUESTION_FORMATS, Condition
@@ -762,7 +763,7 @@ class _Timer:
 # %% ../../nbs/05_unlearning/09_audit.ipynb #486f6ad4
 def audit_task(
     model,  # the original, from `load_model`
-    benchmark='biology',  # what is forgotten, for `find_domains`, or a `Domains`
+    benchmark=DEFAULT_FORGET,  # what is forgotten, for `find_domains`, or a `Domains`
     config: AuditConfig | None = None,
     folder=None,  # for what is measured of the original and the reference; None: no files
 ) -> AuditTask:
@@ -774,7 +775,7 @@ def audit_task(
 def audit(
     model,  # the original, from `load_model`; or an `AuditTask`, whose answers are used again
     edit=None,  # None, another model, an object with `on(model)`, or a function of the stream
-    benchmark='biology',  # what is forgotten, for `find_domains`, or a `Domains`
+    benchmark=DEFAULT_FORGET,  # what is forgotten, for `find_domains`, or a `Domains`
     layer: int | None = None,  # of a function: the block whose output it edits, 0-based
     config: AuditConfig | None = None,  # None: that of the task, or the usual one
     name: str = 'edit',  # in tables
