@@ -23,8 +23,7 @@ from fastcore.basics import patch
 
 from ..core import SIBError, load_json, save_json, versions
 from ..integrity import content_key, model_key
-from ..language_model.data import load_entities
-from ..language_model.data import DEFAULT_FORGET
+from ..language_model.data import DEFAULT_FORGET, load_entities
 from ..language_model.domains import SIDES, Domains, find_domains
 from ..language_model.embedded_models import embedded_models, reference_name
 from ..language_model.formats import QUESTION_FORMATS, Condition
