@@ -137,7 +137,9 @@ def _draw_shares(axes, shares, title, limits):
     image = axes.imshow(shares.to_numpy(float), cmap='RdBu_r', aspect='auto', **limits)
     for (row, column), value in np.ndenumerate(shares.to_numpy(float)):
         if not np.isnan(value):
-            axes.text(column, row, f'{value:.2f}', ha='center', va='center', fontsize=7)
+            style = dict(ha='center', va='center', fontsize=7)
+            style['color'] = 'white' if abs(value - 1) > 0.6 else 'black'
+            axes.text(column, row, f'{value:.2f}', **style)
     axes.set_xticks(range(shares.shape[1]), shares.columns, rotation=30, ha='right', fontsize=8)
     axes.set_yticks(range(len(shares)), shares.index, fontsize=8)
     axes.set_title(title, fontsize=9)
