@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['TERMS', 'total_variation', 'fvu', 'l1', 'decoder_l1', 'group_l1', 'l0', 'group_columns', 'cka_matrix',
-           'group_dependence', 'auxk', 'l2_weights', 'Probes', 'knowledge_ce', 'club_upper_bound', 'Context',
-           'selected_columns', 'sib_loss']
+           'group_dependence', 'auxk', 'DeadLatents', 'l2_weights', 'Probes', 'knowledge_ce', 'club_upper_bound',
+           'Context', 'selected_columns', 'sib_loss']
 
 # %% ../../nbs/04_training/01_objective.ipynb #78eca53a
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..core import SIBError
+from ..core import SIBError, to_device
 from ..sae.sae import SAEOut, step_ste
 from ..validation import check_count, check_labels, check_tensor
 
@@ -31,7 +31,8 @@ def total_variation(
         raise SIBError(f'activations have the shape {tuple(x.shape)}: expected (tokens, d_in)')
     mean = x.mean(0)
     total = (x - mean).square().sum()
-    if total <= 1e-10 * len(x) * mean.square().sum():
+    # on a GPU, reading the total would wait; the trainer finds an FVU that is not finite
+    if not x.is_cuda and total <= 1e-10 * len(x) * mean.square().sum():
         raise SIBError(
             f'the batch has no variance: its {len(x)} activations are all the same; '
             'check the texts, the layer and the hook'
@@ -104,10 +105,11 @@ def _cached_columns(assignment, version):  # computed again when the assignment 
 def _group_moments(z, cols, real):  # (g, g) squared norms of Gram blocks, (n, g) squared lengths
     if hasattr(z, 'moments'):
         return z.moments(cols, real)
-    columns = z.index_select(1, cols[real])
+    columns = z.index_select(1, to_device(cols[real], z.device))
     columns = columns.to(torch.promote_types(z.dtype, torch.float32))
     columns = columns - columns.mean(0)
     member = F.one_hot(real.nonzero()[:, 0], len(cols)).to(columns.dtype)
+    member = to_device(member, z.device)
     squares = member.T @ (columns.T @ columns).square() @ member
     return squares, columns.square() @ member
 
@@ -168,9 +170,9 @@ def group_dependence(
             'group dependence needs at least two groups; use smaller groups or set its weight to 0'
         )
     sampled = _sampled_groups(len(cols), n_pairs, generator)
-    cka = cka_matrix(z, cols[sampled].to(z.device), real[sampled].to(z.device))
+    cka = cka_matrix(z, cols[sampled], real[sampled])
     mean = cka.triu(1).sum() * 2 / (len(sampled) * (len(sampled) - 1))
-    if not mean.isfinite():
+    if not mean.is_cuda and not mean.isfinite():
         raise SIBError('group dependence: the latents hold NaN or infinity; check the activations')
     return mean
 
@@ -203,6 +205,31 @@ def auxk(
     k = min(k_aux or max(x.shape[-1] // 2, 1), len(which))
     error = (residual - _by_largest(pre, W_dec, which, k)).square().sum()
     return error / residual.square().sum().clamp(min=1e-30)
+
+# %% ../../nbs/04_training/01_objective.ipynb #ed15e891
+class DeadLatents(NamedTuple):
+    "The dead latents among some candidates."
+
+    columns: Tensor  # numbers of the candidates, `(c,)` long
+    is_dead: Tensor  # which of them are dead, `(c,)` bool
+
+# %% ../../nbs/04_training/01_objective.ipynb #4dc6cfec
+def _by_largest_dead(pre, W_dec, dead, k):
+    columns, is_dead = dead
+    if hasattr(pre, 'reconstruction'):  # of the sparse step on a device
+        return pre.reconstruction(columns, k, is_dead)
+    some = pre.index_select(1, columns).masked_fill(~is_dead, -torch.inf)
+    return _top_latents(some, k) @ W_dec[columns]
+
+# %% ../../nbs/04_training/01_objective.ipynb #767d3e7d
+def _auxk_among(x, x_hat, pre, W_dec, dead, k_aux=None):
+    "`auxk` without waiting for a device."
+    if not len(dead.columns):
+        return x.new_zeros(())
+    residual = (x - x_hat).detach()
+    k = min(k_aux or max(x.shape[-1] // 2, 1), len(dead.columns))
+    error = (residual - _by_largest_dead(pre, W_dec, dead, k)).square().sum()
+    return dead.is_dead.any() * error / residual.square().sum().clamp(min=1e-30)
 
 # %% ../../nbs/04_training/01_objective.ipynb #e704c71b
 def l2_weights(
@@ -289,7 +316,7 @@ class Context:
     groups: Any = None  # a `Groups`
     y: Tensor | None = None  # 1 forget, 0 retain, `(n,)`
     sae: Any = None  # the `SAE`: weights, thresholds
-    dead: Tensor | None = None  # dead latents, `(d_sae,)` bool
+    dead: Any = None  # dead latents, `(d_sae,)` bool; on a GPU, `DeadLatents`
     logits: Tensor | None = None  # log-odds of the `Probes`, `(n, 2)`
     n_pairs: int = 16  # pairs of groups that `dependence` uses, at least
     generator: torch.Generator | None = None  # for every random choice
@@ -310,7 +337,8 @@ def _dependence(c):
 
 # %% ../../nbs/04_training/01_objective.ipynb #13927219
 def _auxk(c):
-    return auxk(c.x, c.out.x_hat, selected_columns(c.out, 'pre'), c.sae.W_dec, c.dead)
+    term = _auxk_among if isinstance(c.dead, DeadLatents) else auxk
+    return term(c.x, c.out.x_hat, selected_columns(c.out, 'pre'), c.sae.W_dec, c.dead)
 
 # %% ../../nbs/04_training/01_objective.ipynb #a09b67a9
 TERMS = {  # name: (what it needs besides x and out, the term)
