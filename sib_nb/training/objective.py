@@ -238,6 +238,13 @@ def l2_weights(
     "Mean squared length of the encoder's columns."
     return W_enc.square().sum() / W_enc.shape[1]
 
+# %% ../../nbs/04_training/01_objective.ipynb #cd206075
+def _binary_labels(y, n):
+    "Labels 0 and 1; on a GPU they are not read, which would wait."
+    if isinstance(y, Tensor) and y.is_cuda and y.shape == (n,):
+        return y
+    return check_labels(y, 'y', n, 2)
+
 # %% ../../nbs/04_training/01_objective.ipynb #598bfa44
 class Probes(nn.Module):
     "Two logistic regressions of y: column 0 uses the latents in S, column 1 all the others."
@@ -274,7 +281,7 @@ def loss(
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
 ) -> Tensor:  # 0-d, nats
     "What the probes minimise over their own weights: the sum of both cross-entropies."
-    y = check_labels(y, 'y', len(logits), 2)
+    y = _binary_labels(y, len(logits))
     targets = y.to(logits.dtype)[:, None].expand(-1, 2)
     return F.binary_cross_entropy_with_logits(logits, targets) * 2
 
@@ -293,7 +300,7 @@ def knowledge_ce(
 ) -> Tensor:  # 0-d, nats per token; H(y) when S contains no information on y
     "Cross-entropy of predicting y from S. H(y) minus it is a lower bound on I(z_S; y)."
     logits = _check_logits(logits)
-    y = check_labels(y, 'y', len(logits), 2)
+    y = _binary_labels(y, len(logits))
     return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype))
 
 # %% ../../nbs/04_training/01_objective.ipynb #f87cbbbe
@@ -303,7 +310,7 @@ def club_upper_bound(
 ) -> Tensor:  # 0-d, nats per token, at least 0
     "CLUB upper bound on I(z; y). For a logistic probe it is a covariance (Cheng et al. 2020)."
     logits = _check_logits(logits)
-    y = check_labels(y, 'y', len(logits), 2).to(logits.dtype)
+    y = _binary_labels(y, len(logits)).to(logits.dtype)
     return ((y - y.mean()) * logits).mean().clamp(min=0)
 
 # %% ../../nbs/04_training/01_objective.ipynb #e8d8a812

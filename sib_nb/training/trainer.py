@@ -51,7 +51,7 @@ from sib_nb.training.config import (
 from .group_regularizers import CrossReader, SimilarityGroups, detour
 from .objective import DeadLatents, Probes, group_dependence, selected_columns
 from .objective import sib_loss
-from ..validation import check_count
+from ..validation import check_count, check_labels
 
 # %% ../../nbs/04_training/04_trainer.ipynb #81eac4da
 class Trainer:
@@ -249,7 +249,8 @@ def batch(self: Trainer) -> tuple:  # activations in fp32, and labels
             f'a batch of activations has shape {tuple(x.shape)}, '
             f'the SAE expects (tokens, {self.sae.cfg.d_in}); check the layer and the model'
         )
-    y = None if y is None else to_device(y, self.device)
+    if y is not None:
+        y = to_device(check_labels(y, 'y', len(x), 2) if self.probes is not None else y, self.device)
     return to_device(x, self.device).float() * self.scale, y
 
 # %% ../../nbs/04_training/04_trainer.ipynb #fe3c3e7f
