@@ -6,7 +6,8 @@
 __all__ = ['SEAL', 'FIGURE_STYLE', 'printable', 'SIBError', 'project_root', 'data_dir', 'figures_dir', 'embedded_data',
            'explain_os_error', 'is_system_failure', 'temporary_path', 'sync_to_disk', 'atomic_write', 'json_seal',
            'save_json', 'parse_json', 'load_json', 'seed_everything', 'versions', 'import_extra', 'default_device',
-           'fast_bf16', 'autocast', 'row_cuts', 'run_in_threads', 'run_over_rows', 'cached_njit', 'figure_style']
+           'fast_bf16', 'autocast', 'to_device', 'row_cuts', 'run_in_threads', 'run_over_rows', 'cached_njit',
+           'figure_style']
 
 # %% ../nbs/00_core.ipynb #2aeafa4d
 import contextlib
@@ -407,6 +408,16 @@ def autocast(
     "A context in which matrix products run in `dtype` while parameters stay fp32."
     dtype = dtype or (torch.bfloat16 if fast_bf16(device) else torch.float32)
     return torch.autocast(torch.device(device).type, dtype=dtype, enabled=dtype != torch.float32)
+
+# %% ../nbs/00_core.ipynb #5ee2b9c6
+def to_device(
+    tensor: torch.Tensor,
+    device,  # a `torch.device` or its name
+) -> torch.Tensor:
+    "The tensor on a device. A copy to CUDA does not wait for the device."
+    if tensor.device.type != 'cpu' or torch.device(device).type != 'cuda':
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 # %% ../nbs/00_core.ipynb #a1febe00
 _thread_pools = {}  # by process and size: threads do not survive a fork

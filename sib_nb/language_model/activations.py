@@ -9,6 +9,7 @@ __all__ = ['check_padding', 'residual_stream', 'run_from', 'check_hook', 'window
 # %% ../../nbs/01_language_model/03_activations.ipynb #266cb651
 import contextlib
 import copy
+from functools import lru_cache
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 
-from ..core import SIBError
+from ..core import SIBError, to_device
 from ..integrity import content_key, model_key
 from sib_nb.language_model.model import (
     block_path,
@@ -460,6 +461,9 @@ class ActivationStore:
         self._dealt_epoch = None  # the epoch whose distribution over pools is stored
         self._pool_key = None  # (epoch, pool) whose order is stored
         self._activations = None  # activations and labels of the stored pool
+        device_type = torch.device(self.device).type
+        self.prefetch = device_type == 'cuda'  # copy a batch while the one before is used
+        self._ahead = None  # the next batch, see `_fetch`
         self._identity = None  # digests of the texts and of the model, once asked for
         self._set_texts(texts, labels, context)
         self._set_pools(check_count(memory, 'memory', minimum=1))
@@ -543,7 +547,8 @@ def __iter__(self: ActivationStore):
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #62809651
 @patch
-def __next__(self: ActivationStore) -> ActivationBatch:
+def _gather(self: ActivationStore) -> tuple:  # activations and labels, on the CPU
+    "The next batch; the position moves on."
     xs = []
     ys = []
     needed = self.batch_size
@@ -555,7 +560,61 @@ def __next__(self: ActivationStore) -> ActivationBatch:
         ys.append(y[chosen])
         needed -= len(chosen)
         self.position += len(chosen)
-    return ActivationBatch(torch.cat(xs).to(self.device).float(), torch.cat(ys).to(self.device))
+    return torch.cat(xs), torch.cat(ys)
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #2142524e
+@lru_cache(maxsize=None)
+def _copy_stream(device):
+    "The stream for copies to a device; None on a CPU."
+    return torch.cuda.Stream(device) if torch.device(device).type == 'cuda' else None
+
+
+class _Ahead(NamedTuple):
+    "A batch on its way."
+
+    start: int  # position before it
+    end: int  # position after it
+    tensors: list  # activations and labels
+    arrived: object  # a CUDA event; None on a CPU
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #4e4d3edb
+@patch
+def _fetch(self: ActivationStore) -> _Ahead:
+    "The next batch; the position moves on."
+    start = self.position
+    gathered = self._gather()
+    stream = _copy_stream(self.device)
+    with contextlib.nullcontext() if stream is None else torch.cuda.stream(stream):
+        tensors = [to_device(tensor, self.device) for tensor in gathered]
+    return _Ahead(start, self.position, tensors, stream and stream.record_event())
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #144c022a
+@patch
+def _fetch_ahead(self: ActivationStore):
+    "Fetch the next batch, if it lies in the stored pool, and keep the position."
+    position = self.position
+    epoch, pool, offset, _ = self._locate()
+    is_here = self._pool_key == (epoch, pool)
+    if is_here and offset + self.batch_size <= len(self._order):
+        self._ahead = self._fetch()
+        self.position = position
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #22c59a1f
+@patch
+def __next__(self: ActivationStore) -> ActivationBatch:
+    ahead, self._ahead = self._ahead, None
+    if ahead is None or ahead.start != self.position:
+        ahead = self._fetch()
+    self.position = ahead.end
+    if ahead.arrived is not None:
+        current = torch.cuda.current_stream(torch.device(self.device))
+        current.wait_event(ahead.arrived)
+        for tensor in ahead.tensors:
+            tensor.record_stream(current)
+    if self.prefetch:
+        self._fetch_ahead()
+    x, y = ahead.tensors
+    return ActivationBatch(x.float(), y)
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #02024ad4
 @patch
@@ -607,7 +666,7 @@ def reordered(
     if batch_size is not None:
         new.batch_size = check_count(batch_size, 'batch_size', minimum=1)
     new.position = 0
-    new._dealt_epoch = new._pool_key = None
+    new._dealt_epoch = new._pool_key = new._ahead = None
     if self.n_pools > 1:
         new._activations = None
     return new

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ALONE', 'ROWS', 'SparseLatents', 'GradientTerm', 'OneProcess', 'Encoder', 'in_pieces', 'entries_above',
            'BatchEntries', 'batch_entries', 'can_be_sparse', 'active_latents', 'SelectedPreactivations', 'SparseOut',
-           'sparse_forward', 'feature_rows', 'RowGradient', 'row_gradients', 'adam_step']
+           'sparse_forward', 'feature_rows', 'RowGradient', 'row_gradients', 'check_adam', 'adam_step']
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #6422dc6e
 from dataclasses import dataclass, replace
@@ -745,7 +745,10 @@ def _update(gradient, opt, clip_factor, normalise):
     run_over_rows(adam_rows, row_cuts(len(rows)), *arguments)
 
 # %% ../../nbs/03_sae/04_sparse_step.ipynb #ae51f198
-def _check_optimizer(opt, clip):
+def check_adam(
+    opt: torch.optim.Adam,
+    clip: float,  # largest norm of the gradient; 0: no clipping
+) -> float:  # `clip`
     "Options of Adam that the sparse step does not have are errors."
     if type(opt) is not torch.optim.Adam or len(opt.param_groups) != 1:
         raise SIBError(f'the sparse step takes one group of torch.optim.Adam, not {opt!r:.30}')
@@ -764,7 +767,7 @@ def adam_step(
     exchange: OneProcess = ALONE,  # with other processes
 ) -> Tensor:  # 0-d: the norm before clipping
     "`project_grad_`, `clip_grad_norm_`, `opt.step` and `constrain_` in two passes."
-    clip = _check_optimizer(opt, clip)
+    clip = check_adam(opt, clip)
     gradients = row_gradients(sae)
     squares = {}
     for gradient in gradients:

@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['TERMS', 'total_variation', 'fvu', 'l1', 'decoder_l1', 'group_l1', 'l0', 'group_columns', 'cka_matrix',
-           'group_dependence', 'auxk', 'l2_weights', 'Probes', 'knowledge_ce', 'club_upper_bound', 'Context',
-           'selected_columns', 'sib_loss']
+           'group_dependence', 'auxk', 'DeadLatents', 'l2_weights', 'Probes', 'knowledge_ce', 'club_upper_bound',
+           'Context', 'selected_columns', 'sib_loss']
 
 # %% ../../nbs/04_training/01_objective.ipynb #78eca53a
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..core import SIBError
+from ..core import SIBError, to_device
 from ..sae.sae import SAEOut, step_ste
 from ..validation import check_count, check_labels, check_tensor
 
@@ -31,7 +31,8 @@ def total_variation(
         raise SIBError(f'activations have the shape {tuple(x.shape)}: expected (tokens, d_in)')
     mean = x.mean(0)
     total = (x - mean).square().sum()
-    if total <= 1e-10 * len(x) * mean.square().sum():
+    # on a GPU, reading the total would wait; the trainer finds an FVU that is not finite
+    if not x.is_cuda and total <= 1e-10 * len(x) * mean.square().sum():
         raise SIBError(
             f'the batch has no variance: its {len(x)} activations are all the same; '
             'check the texts, the layer and the hook'
@@ -104,10 +105,11 @@ def _cached_columns(assignment, version):  # computed again when the assignment 
 def _group_moments(z, cols, real):  # (g, g) squared norms of Gram blocks, (n, g) squared lengths
     if hasattr(z, 'moments'):
         return z.moments(cols, real)
-    columns = z.index_select(1, cols[real])
+    columns = z.index_select(1, to_device(cols[real], z.device))
     columns = columns.to(torch.promote_types(z.dtype, torch.float32))
     columns = columns - columns.mean(0)
     member = F.one_hot(real.nonzero()[:, 0], len(cols)).to(columns.dtype)
+    member = to_device(member, z.device)
     squares = member.T @ (columns.T @ columns).square() @ member
     return squares, columns.square() @ member
 
@@ -168,9 +170,9 @@ def group_dependence(
             'group dependence needs at least two groups; use smaller groups or set its weight to 0'
         )
     sampled = _sampled_groups(len(cols), n_pairs, generator)
-    cka = cka_matrix(z, cols[sampled].to(z.device), real[sampled].to(z.device))
+    cka = cka_matrix(z, cols[sampled], real[sampled])
     mean = cka.triu(1).sum() * 2 / (len(sampled) * (len(sampled) - 1))
-    if not mean.isfinite():
+    if not mean.is_cuda and not mean.isfinite():
         raise SIBError('group dependence: the latents hold NaN or infinity; check the activations')
     return mean
 
@@ -204,12 +206,44 @@ def auxk(
     error = (residual - _by_largest(pre, W_dec, which, k)).square().sum()
     return error / residual.square().sum().clamp(min=1e-30)
 
+# %% ../../nbs/04_training/01_objective.ipynb #ed15e891
+class DeadLatents(NamedTuple):
+    "The dead latents among some candidates."
+
+    columns: Tensor  # numbers of the candidates, `(c,)` long
+    is_dead: Tensor  # which of them are dead, `(c,)` bool
+
+# %% ../../nbs/04_training/01_objective.ipynb #4dc6cfec
+def _by_largest_dead(pre, W_dec, dead, k):
+    columns, is_dead = dead
+    if hasattr(pre, 'reconstruction'):  # of the sparse step on a device
+        return pre.reconstruction(columns, k, is_dead)
+    some = pre.index_select(1, columns).masked_fill(~is_dead, -torch.inf)
+    return _top_latents(some, k) @ W_dec[columns]
+
+# %% ../../nbs/04_training/01_objective.ipynb #767d3e7d
+def _auxk_among(x, x_hat, pre, W_dec, dead, k_aux=None):
+    "`auxk` without waiting for a device."
+    if not len(dead.columns):
+        return x.new_zeros(())
+    residual = (x - x_hat).detach()
+    k = min(k_aux or max(x.shape[-1] // 2, 1), len(dead.columns))
+    error = (residual - _by_largest_dead(pre, W_dec, dead, k)).square().sum()
+    return dead.is_dead.any() * error / residual.square().sum().clamp(min=1e-30)
+
 # %% ../../nbs/04_training/01_objective.ipynb #e704c71b
 def l2_weights(
     W_enc: Tensor,  # encoder, `(d_in, d_sae)`
 ) -> Tensor:  # 0-d
     "Mean squared length of the encoder's columns."
     return W_enc.square().sum() / W_enc.shape[1]
+
+# %% ../../nbs/04_training/01_objective.ipynb #cd206075
+def _binary_labels(y, n):
+    "Labels 0 and 1; on a GPU they are not read, which would wait."
+    if isinstance(y, Tensor) and y.is_cuda and y.shape == (n,):
+        return y
+    return check_labels(y, 'y', n, 2)
 
 # %% ../../nbs/04_training/01_objective.ipynb #598bfa44
 class Probes(nn.Module):
@@ -247,7 +281,7 @@ def loss(
     y: Tensor,  # 1 forget, 0 retain, `(n,)`
 ) -> Tensor:  # 0-d, nats
     "What the probes minimise over their own weights: the sum of both cross-entropies."
-    y = check_labels(y, 'y', len(logits), 2)
+    y = _binary_labels(y, len(logits))
     targets = y.to(logits.dtype)[:, None].expand(-1, 2)
     return F.binary_cross_entropy_with_logits(logits, targets) * 2
 
@@ -266,7 +300,7 @@ def knowledge_ce(
 ) -> Tensor:  # 0-d, nats per token; H(y) when S contains no information on y
     "Cross-entropy of predicting y from S. H(y) minus it is a lower bound on I(z_S; y)."
     logits = _check_logits(logits)
-    y = check_labels(y, 'y', len(logits), 2)
+    y = _binary_labels(y, len(logits))
     return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype))
 
 # %% ../../nbs/04_training/01_objective.ipynb #f87cbbbe
@@ -276,7 +310,7 @@ def club_upper_bound(
 ) -> Tensor:  # 0-d, nats per token, at least 0
     "CLUB upper bound on I(z; y). For a logistic probe it is a covariance (Cheng et al. 2020)."
     logits = _check_logits(logits)
-    y = check_labels(y, 'y', len(logits), 2).to(logits.dtype)
+    y = _binary_labels(y, len(logits)).to(logits.dtype)
     return ((y - y.mean()) * logits).mean().clamp(min=0)
 
 # %% ../../nbs/04_training/01_objective.ipynb #e8d8a812
@@ -289,7 +323,7 @@ class Context:
     groups: Any = None  # a `Groups`
     y: Tensor | None = None  # 1 forget, 0 retain, `(n,)`
     sae: Any = None  # the `SAE`: weights, thresholds
-    dead: Tensor | None = None  # dead latents, `(d_sae,)` bool
+    dead: Any = None  # dead latents, `(d_sae,)` bool; on a GPU, `DeadLatents`
     logits: Tensor | None = None  # log-odds of the `Probes`, `(n, 2)`
     n_pairs: int = 16  # pairs of groups that `dependence` uses, at least
     generator: torch.Generator | None = None  # for every random choice
@@ -310,7 +344,8 @@ def _dependence(c):
 
 # %% ../../nbs/04_training/01_objective.ipynb #13927219
 def _auxk(c):
-    return auxk(c.x, c.out.x_hat, selected_columns(c.out, 'pre'), c.sae.W_dec, c.dead)
+    term = _auxk_among if isinstance(c.dead, DeadLatents) else auxk
+    return term(c.x, c.out.x_hat, selected_columns(c.out, 'pre'), c.sae.W_dec, c.dead)
 
 # %% ../../nbs/04_training/01_objective.ipynb #a09b67a9
 TERMS = {  # name: (what it needs besides x and out, the term)

@@ -33,6 +33,7 @@ from sib_nb.core import (
     autocast,
     explain_os_error,
     temporary_path,
+    to_device,
 )
 from ..information.sliding_window import SlidingWindowMI
 from ..integrity import content_key, sweep_temporary
@@ -48,8 +49,9 @@ from sib_nb.training.config import (
     lr_at,
 )
 from .group_regularizers import CrossReader, SimilarityGroups, detour
-from .objective import Probes, group_dependence, selected_columns, sib_loss
-from ..validation import check_count
+from .objective import DeadLatents, Probes, group_dependence, selected_columns
+from .objective import sib_loss
+from ..validation import check_count, check_labels
 
 # %% ../../nbs/04_training/04_trainer.ipynb #81eac4da
 class Trainer:
@@ -98,7 +100,7 @@ def _set_up_groups(self: Trainer, groups):
     self.key = self._training_key()
     cfg = self.cfg
     if self.groups is not None:
-        self.window = SlidingWindowMI(self.groups, cfg.window)
+        self.window = SlidingWindowMI(self.groups, cfg.window, device=self.device)
     if cfg.adapt_every:
         self.adaptive = AdaptiveGroups(
             self.groups, self.window, every=cfg.adapt_every, seed=cfg.seed, **cfg.adapt
@@ -133,6 +135,9 @@ def _set_up_counters(self: Trainer):
     # tokens since a latent was active
     d_sae = self.sae.cfg.d_sae
     self.since_fired = torch.zeros(d_sae, dtype=torch.long, device=self.device)
+    self.candidates = None  # latents that may be dead until so many tokens, on a device
+    self.candidates_until = 0
+    self.unchecked = []  # steps queued on a device since the last logged one
     self.log_every = self.cfg.log_every or max(self.cfg.steps // 100, 10)
     self.ckpt_every = self.cfg.ckpt_every or max(self.cfg.steps // 10, 1)
     self.start = self.fingerprint()
@@ -191,14 +196,29 @@ def _check_number_of_groups(self: Trainer):
 @patch
 def can_be_sparse(self: Trainer) -> bool:
     "Whether the sparse path covers this SAE and objective. It also lays out the encoder for it."
-    is_topk = 'topk' in self.sae.cfg.activation
-    if not self.terms_are_sparse() or not is_topk or self.device.type != 'cpu':
+    if not self.terms_are_sparse() or 'topk' not in self.sae.cfg.activation:
         return False
     try:
-        from sib_nb.sae.sparse_step import can_be_sparse, feature_rows
+        from sib_nb.sae import gpu_step, sparse_step
     except ImportError:
         return False  # without Numba
-    return can_be_sparse(self.sae, self.exchange()) and feature_rows(self.sae) is not None
+    if self.on_device():
+        covers = self.never_waits() and gpu_step.has_device_step(self.sae)
+    else:
+        covers = sparse_step.can_be_sparse(self.sae, self.exchange())
+    return covers and sparse_step.feature_rows(self.sae) is not None
+
+# %% ../../nbs/04_training/04_trainer.ipynb #b2af31f2
+@patch
+def on_device(self: Trainer) -> bool:
+    "Whether weights and activations are on a GPU."
+    return self.device.type == 'cuda'
+
+
+@patch
+def never_waits(self: Trainer) -> bool:
+    "Whether steps are queued on a device without reading their results: in one process."
+    return self.on_device() and self.terms is ALL_TERMS
 
 # %% ../../nbs/04_training/04_trainer.ipynb #dbe2b3b1
 @patch
@@ -229,8 +249,9 @@ def batch(self: Trainer) -> tuple:  # activations in fp32, and labels
             f'a batch of activations has shape {tuple(x.shape)}, '
             f'the SAE expects (tokens, {self.sae.cfg.d_in}); check the layer and the model'
         )
-    y = None if y is None else y.to(self.device)
-    return x.to(self.device, torch.float32) * self.scale, y
+    if y is not None:
+        y = to_device(check_labels(y, 'y', len(x), 2) if self.probes is not None else y, self.device)
+    return to_device(x, self.device).float() * self.scale, y
 
 # %% ../../nbs/04_training/04_trainer.ipynb #fe3c3e7f
 @patch
@@ -282,12 +303,13 @@ def _compute_loss(self: Trainer, x, y):
     weights = dict(self.weights)
     if self.step < cfg.beta_from * cfg.steps:
         weights['dependence'] = 0.0
+    dead = self.dead_latents(len(x))
     with autocast(self.device, cfg.products()):
         out = self.forward(x)
         logits = self.probes(selected_columns(out, 'z')) if self.probes is not None else None
         groups = self.loss_groups()
         inputs = dict(y=y, sae=sae, generator=self.gen, n_pairs=cfg.n_pairs)
-        inputs |= dict(dead=self.since_fired > cfg.dead_after, logits=logits, reader=self.reader)
+        inputs |= dict(dead=dead, logits=logits, reader=self.reader)
         if 'detour' in weights:
             latents = detour(out.z, groups.assignment, **cfg.detours, generator=self.gen)
             inputs['detoured'] = sae.decode(latents)
@@ -309,11 +331,32 @@ def forward(self: Trainer, x):  # `SAEOut` or `SparseOut`
     "Output of the SAE on a batch, on the sparse path where that is possible."
     if not self.sparse:
         return self.sae(x)
-    from sib_nb.sae.sparse_step import sparse_forward
+    from sib_nb.sae import gpu_step, sparse_step
 
-    products = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else None
-    with torch.autocast('cpu', enabled=False):
-        return sparse_forward(self.sae, x, products, self.exchange())
+    kind = self.device.type
+    products = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+    with torch.autocast(kind, enabled=False):
+        if self.on_device():
+            columns = self.candidates if 'auxk' in self.weights else None
+            return gpu_step.device_forward(self.sae, x, products, columns)
+        return sparse_step.sparse_forward(self.sae, x, products, self.exchange())
+
+# %% ../../nbs/04_training/04_trainer.ipynb #45d4b119
+@patch
+def dead_latents(
+    self: Trainer,
+    n_tokens: int,  # of a step
+):  # bool `(d_sae,)`; on a device, `DeadLatents`
+    "Latents that were not active for `dead_after` tokens."
+    if not self.never_waits():
+        return self.since_fired > self.cfg.dead_after
+    if self.candidates is None or self.tokens > self.candidates_until:
+        period = min(self.log_every * n_tokens, self.cfg.dead_after // 8)
+        may_die = self.since_fired + period > self.cfg.dead_after
+        self.candidates = may_die.nonzero().squeeze(1)
+        self.candidates_until = self.tokens + period
+    is_dead = self.since_fired[self.candidates] > self.cfg.dead_after
+    return DeadLatents(self.candidates, is_dead)
 
 # %% ../../nbs/04_training/04_trainer.ipynb #c76d6c01
 @patch
@@ -330,11 +373,21 @@ def loss_groups(self: Trainer) -> Groups:
 # %% ../../nbs/04_training/04_trainer.ipynb #3cc53ffb
 @patch
 def _check_finite(self: Trainer, x, loss, terms, lr):
-    if loss.isfinite() & (terms['fvu'] < 1e6):
-        return
-    if not self.all_tokens(x).isfinite().all():
+    "At once; on a device, at the next logged step."
+    is_good = loss.isfinite() & (terms['fvu'] < 1e6)
+    if self.never_waits():
+        flags = torch.stack([is_good, x.isfinite().all()])
+        self.unchecked.append((self.step, flags, loss.detach(), terms, lr))
+    elif not is_good:
+        is_finite = bool(self.all_tokens(x).isfinite().all())
+        _refuse_step(self.step, is_finite, loss, terms, lr)
+
+# %% ../../nbs/04_training/04_trainer.ipynb #a4f11c87
+def _refuse_step(step, is_finite, loss, terms, lr):
+    "The error for a step whose loss is not finite."
+    if not is_finite:
         raise SIBError(
-            f'step {self.step}: the activations hold NaN or infinity; '
+            f'step {step}: the activations hold NaN or infinity; '
             'check the model (fp16 overflows, bf16 does not) and the extraction'
         )
     bad = [name for name, term in terms.items() if not term.isfinite()]
@@ -342,9 +395,27 @@ def _check_finite(self: Trainer, x, loss, terms, lr):
     if loss.isfinite():
         bad, value = ['fvu'], terms['fvu'].item()
     raise SIBError(
-        f'step {self.step}: {", ".join(bad) or "the loss"} became {value:.3g}; '
+        f'step {step}: {", ".join(bad) or "the loss"} became {value:.3g}; '
         f'lower lr (now {lr:.1e}), or clip harder'
     )
+
+# %% ../../nbs/04_training/04_trainer.ipynb #7ccfdc8c
+@patch
+def check_waiting(self: Trainer):
+    "Check the steps that were queued on a device; the first bad one is a `SIBError`."
+    waiting, self.unchecked = self.unchecked, []
+    if not waiting:
+        return
+    flags = torch.stack([flags for _, flags, *_ in waiting]).tolist()
+    for (is_good, is_finite), (step, _, *rest) in zip(flags, waiting):
+        if not is_good:
+            _refuse_step(step, is_finite, *rest)
+
+
+@patch
+def is_logged(self: Trainer) -> bool:
+    "Whether this step gets a record."
+    return self.step % self.log_every == 0 or self.step in (1, self.cfg.steps)
 
 # %% ../../nbs/04_training/04_trainer.ipynb #0af74cfa
 @patch
@@ -378,9 +449,11 @@ def _set_probe_gradients(self: Trainer, logits, y):
 def descend(self: Trainer):  # the gradient's norm before clipping
     "Prepare the gradients, step, and bring the decoder rows back to length one."
     if self.sparse:
-        from sib_nb.sae.sparse_step import adam_step
+        from sib_nb.sae import gpu_step, sparse_step
 
-        return adam_step(self.sae, self.opt, self.cfg.clip, self.exchange())
+        if self.on_device():
+            return gpu_step.device_adam_step(self.sae, self.opt, self.cfg.clip)
+        return sparse_step.adam_step(self.sae, self.opt, self.cfg.clip, self.exchange())
     norm = self.ready_grads()
     self.opt.step()
     self.sae.constrain_()
@@ -402,15 +475,17 @@ def track(
     log: dict,  # values of this step, of `train_step`
 ):
     "Note which latents were active, update the MI window, adapt the groups, add a record."
+    if self.is_logged():
+        self.check_waiting()
     z = selected_columns(out, 'z').detach()
-    is_sparse = hasattr(z, 'fired')  # `SparseLatents`
+    is_sparse = hasattr(z, 'fired')
     active = z.fired() if is_sparse else z.amax(0) > 0
     self.since_fired = torch.where(active, 0, self.since_fired + len(z))
     if self.window is not None and self._before_reading(len(z)):
         self._update_window(z.on() if is_sparse else z)
     if self.similar is not None:
         self.regroup()
-    if self.step % self.log_every == 0 or self.step in (1, self.cfg.steps):
+    if self.is_logged():
         self.records.append(self.row(z, log))
 
 # %% ../../nbs/04_training/04_trainer.ipynb #0f614263
@@ -519,6 +594,7 @@ def sealed_checkpoint(
 @patch
 def save(self: Trainer):
     "Write the checkpoint, atomically."
+    self.check_waiting()
     checkpoint = dict(
         parts={name: part.state_dict() for name, part in self.parts().items()},
         plain={key: getattr(self, attribute) for key, (attribute, _) in _COUNTERS.items()},
