@@ -209,7 +209,7 @@ def _latent_order(view, domain):
     order = np.argsort(-domain_share(view, [domain]) * np.sqrt(fires), kind='stable')
     return [int(latent) for latent in order if fires[latent]]
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #37ee698a
 def _latents_page(opened, which, n_pages=None):
     "The list of the latents of one SAE, with their pages."
     view = opened.views[which]
@@ -229,7 +229,7 @@ def _group_views(opened, group):
         found += [(which, members) for which, view in enumerate(opened.views) if view.sae is sae]
     return found
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #60fa3064
 def _group_page(opened, choice, n_examples=5):
     "What the chosen group responds to."
     pairs = _group_views(opened, opened.choices[choice])
@@ -637,7 +637,7 @@ def _add_group(self: ExplorerPanel):
     "The whole group."
     self._add_view('group', self._group, {})
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #a251f0e8
 @patch
 def _group(self: ExplorerPanel):
     "What the chosen group responds to; where it is a part of an SAE, its latents too."

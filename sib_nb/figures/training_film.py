@@ -95,7 +95,7 @@ def _film_files(folder):
         found += [place / 'result.json' for place in shipped_saes().values()]
     return [file for file in found if file.is_file()]
 
-
+# %% ../../nbs/07_figures/07_training_film.ipynb #fa9ee59f
 def filmed_runs(
     folder=None,  # default: `data/results`, and the SAEs of the package
 ) -> dict:  # title → result file, of runs whose groups changed; one of each run: the lowest seed
@@ -351,7 +351,7 @@ def case_film(
     every = round(content['config']['steps'] / len(next(iter(content['log'].values()))))
     return group_film(content['log'], _case_title(content['case']), every)
 
-
+# %% ../../nbs/07_figures/07_training_film.ipynb #e4e6a5e1
 def _case_title(case):
     "A knowledge group in words."
     variant = '' if case['variant'] == 'full' else f', {case["variant"]}'

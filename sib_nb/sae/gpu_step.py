@@ -143,13 +143,13 @@ def dense(self: DeviceLatents) -> Tensor:  # `(n, d_sae)`
     out = self.values.new_zeros(self.shape)
     return out.index_put((self.token.long(), self.latent.long()), self.values)
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #def5b45d
 @patch
 def on(self: DeviceLatents) -> Tensor:  # `(n, d_sae)` bool
     "Which latents are active on which token, as `SlidingWindowMI` takes it on a device."
     return self.detach().dense() > 0
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #0049927a
 @patch
 def fired(self: DeviceLatents) -> Tensor:  # `(d_sae,)` bool
     "Which latents are active on any token."
@@ -218,7 +218,7 @@ def has_device_step(sae: SAE) -> bool:
     is_covered = type(sae) is SAE and 'topk' in cfg.activation
     return is_covered and cfg.k < cfg.d_sae and not cfg.n_exempt
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #7353c7d4
 @torch.no_grad()
 def select_on_device(
     sae: SAE,  # topk or batchtopk, in training
@@ -263,7 +263,7 @@ def _deferred_terms(sae, name):
         return None  # the hook needs the gradient
     return getattr(sae, 'deferred', {}).get(name)
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #051143e6
 def _decoded(sae, x, centred, found, kept):
     "Latents with a gradient, and what they decode to."
     weights = sae.W_enc, sae.b_enc, sae.b_dec
@@ -357,7 +357,7 @@ def _entries_of(terms):
 def _as_rows(tensor, name):
     return tensor.T if name == 'W_enc' else tensor
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #ead12376
 def _matrix_gradient(sae, name, unit):
     "The gradient of encoder or decoder by rows; None if it has none."
     parameter = getattr(sae, name)
@@ -379,7 +379,7 @@ def _dense_gradient(rows, unit=None):
     square = (rows.square().sum(1) - along.square()).clamp(min=0).sum()
     return MeasuredGradient(rows, along, square)
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #3eb75bd5
 def _measured_gradients(sae):
     "Name of each parameter that has a gradient → its gradient by rows."
     found = {}
@@ -418,7 +418,7 @@ def _moments_and_step(opt, parameter):
         state[name] = _like(state[name], parameter)
     return (state['exp_avg'], state['exp_avg_sq']), state['step']
 
-
+# %% ../../nbs/03_sae/06_gpu_step.ipynb #cf47dcb3
 def _scalars(group, step, factor):
     "The numbers of `adam_update`, on the device."
     step = step.to(factor.device).double()

@@ -411,7 +411,7 @@ def check_waiting(self: Trainer):
         if not is_good:
             _refuse_step(step, is_finite, *rest)
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #c6dfbcfa
 @patch
 def is_logged(self: Trainer) -> bool:
     "Whether this step gets a record."
