@@ -199,7 +199,7 @@ def _legend_above(figure, handles):
 # %% ../../nbs/07_figures/02_plots.ipynb #c79dcc04
 def _score_axes(left, right, titles):
     "Labels, ticks and levels of the two panels."
-    left.set(xlabel='knowledge removed (1: retrained without the domain)', xlim=(-0.05, 1.15))
+    left.set(xlabel='knowledge removed (1: never learned)', xlim=(-0.05, 1.15))
     left.axvline(1, ls='--', c='.5', lw=1)
     left.axvline(0, c='.5', lw=0.8)
     left.set_yticks(range(len(titles)), titles)
