@@ -294,7 +294,7 @@ def _training_page(group_name=''):
     "Films of a group, of the run with accuracies, and of `optimized_groups`: some frames."
     films = _films(group_name)
     measured = measured_film()
-    shown = list(films)[:1] + [measured.title] * bool(measured)
+    shown = list(films)[:1] + ([measured.title] if measured else [])
     shown += [title for title in films if title.startswith('Optimized groups, seed')]
     parts = {}
     for title in dict.fromkeys(shown):
