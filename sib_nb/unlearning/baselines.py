@@ -235,16 +235,33 @@ def _gradient_step(optimizer, params, loss):
     optimizer.zero_grad()
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #a82a432a
-def _check_finetuning(data, steps, lr, batch_size, seed, name):
+def _check_finetuning(data, steps, lr, batch_size, seed, name, stop=None):
     "Raise `SIBError` for options or data that make no sense."
     check_count(steps, 'steps', 1)
     check_number(lr, 'lr', minimum=0, maximum=1e6)
     check_count(batch_size, 'batch_size', 1)
     check_count(seed, 'seed')
+    if stop is not None:
+        check_count(stop, 'stop', 1, steps)
     if not data or not all(map(len, data)):
         raise SIBError(f'{name}: there is no sequence to learn from; pass those of finetuning_data')
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #0035d355
+def _check_weights(params, step, name, lr):
+    "Raise `SIBError` if a weight is not finite."
+    if not all(parameter.isfinite().all() for parameter in params):
+        raise SIBError(f'{name}: weights are not finite after step {step}; lower lr ({lr})')
+
+# %% ../../nbs/05_unlearning/06_baselines.ipynb #799c4f2c
+def _drawn_batches(model, data, batch_size, generator):
+    "One batch of each list of sequences."
+    batches = []
+    for sequences in data:
+        drawn = _similar_length(sequences, batch_size, generator)
+        batches.append(collate(drawn, model.tokenizer, model.device))
+    return batches
+
+# %% ../../nbs/05_unlearning/06_baselines.ipynb #04dbe17c
 def finetune(
     model,  # its weights are changed
     params,  # tensors to train
@@ -256,33 +273,32 @@ def finetune(
     seed: int = 0,  # of the batches
     desc: str = '',  # name of the method, for the bar and errors
     progress: bool = True,
+    stop: int | None = None,  # end after this step of the schedule; None: after the last
+    watch=None,  # called with the model and the number of steps done; True ends the training
 ) -> list:  # the loss of each step
     "Train `params` with AdamW. A loss or a weight that is not finite is a `SIBError`."
     params = list(params)
     name = desc or 'fine-tuning'
-    _check_finetuning(data, steps, lr, batch_size, seed, name)
+    _check_finetuning(data, steps, lr, batch_size, seed, name, stop)
     generator = torch.Generator().manual_seed(seed)
     data = [sorted(sequences, key=lambda pair: len(pair[0])) for sequences in data]
     for parameter in params:
         parameter.requires_grad_(True)
     optimizer = _optimizer(params, lr)
     losses = []
-    for step in tqdm(range(steps), desc=desc, disable=not progress):
+    for step in tqdm(range(stop or steps), desc=desc, disable=not progress):
         _set_rate(optimizer, step, steps)
-        batches = []
-        for sequences in data:
-            drawn = _similar_length(sequences, batch_size, generator)
-            batches.append(collate(drawn, model.tokenizer, model.device))
         with torch.enable_grad():
-            value = loss(*batches)
+            value = loss(*_drawn_batches(model, data, batch_size, generator))
         if not value.isfinite():
             raise SIBError(f'{name}: the loss is {value.item()} at step {step}; lower lr ({lr})')
         _gradient_step(optimizer, params, value)
         losses.append(value.item())
+        if watch is not None and watch(model, step + 1):
+            break
     for parameter in params:
         parameter.requires_grad_(False)
-    if not all(parameter.isfinite().all() for parameter in params):
-        raise SIBError(f'{name}: weights are not finite after the last step; lower lr ({lr})')
+    _check_weights(params, len(losses), name, lr)
     return losses
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #c948b917
@@ -342,6 +358,7 @@ def rmu(
     parts=MLP,  # which of their weights
     seed: int = 0,
     progress: bool = True,
+    **ending,  # `stop` and `watch` of `finetune`
 ):  # an edited copy of the model, with the loss of each step in `log`
     "Li et al. 2024 (arXiv 2403.03218). Errors: `SIBError` for a bad layer or a diverging loss."
     layer = check_layer(model, layer)
@@ -364,8 +381,8 @@ def rmu(
         return (moved + alpha * kept) / unit**2
 
     weights = _block_weights(new, which, parts)
-    sides = (forget, retain)
-    new.log = finetune(new, weights, loss, sides, steps, lr, batch_size, seed + 1, 'RMU', progress)
+    options = dict(batch_size=batch_size, seed=seed + 1, desc='RMU', progress=progress, **ending)
+    new.log = finetune(new, weights, loss, (forget, retain), steps, lr, **options)
     return new
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #8abd926e
@@ -427,9 +444,11 @@ def gradient_difference(
     batch_size: int = 8,  # sequences of each kind
     seed: int = 0,
     progress: bool = True,
+    **ending,  # `stop` and `watch` of `finetune`
 ):  # an edited copy of the model
     "Raise the loss on forget data, lower it on retain data (Liu et al. 2022, arXiv 2203.12817)."
     options = dict(steps=steps, lr=lr, batch_size=batch_size, seed=seed, progress=progress)
+    options.update(ending)
     return _output_method(
         model, (forget, retain), _retain_loss, alpha, 'gradient difference', **options
     )
@@ -446,6 +465,7 @@ def npo(
     batch_size: int = 8,  # sequences of each kind
     seed: int = 0,
     progress: bool = True,
+    **ending,  # `stop` and `watch` of `finetune`
 ):  # an edited copy of the model
     "Negative preference optimisation with a retain term (Zhang et al. 2024, arXiv 2404.05868)."
 
@@ -455,6 +475,7 @@ def npo(
         return npo_loss(sequence_logprobs(new, batch)[0], reference, beta)
 
     options = dict(steps=steps, lr=lr, batch_size=batch_size, seed=seed, progress=progress)
+    options.update(ending)
     return _output_method(model, (forget, retain), forget_loss, alpha, 'NPO', **options)
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #b68a0e87

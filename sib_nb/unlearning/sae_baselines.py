@@ -288,6 +288,7 @@ class SuppressionConfig:
     gamma: float = 1.0  # weight of the last block's term
     rank: int = 4  # of the additions
     steps: int = 150
+    stop: int | None = None  # see `finetune`
     lr: float = 1e-2
     batch_size: int = 8  # sequences of each side a step
 
@@ -355,6 +356,7 @@ def suppress_latents(
     config: SuppressionConfig = SuppressionConfig(),
     seed: int = 0,
     progress: bool = True,
+    watch=None,  # see `finetune`
 ):  # an edited copy of the model, with the loss of each step in `log`
     "CRISP: salient latents fire no more, retain activations stay. Errors: `SIBError`."
     for sae, of_layer in zip(saes, tokens, strict=True):
@@ -366,6 +368,7 @@ def suppress_latents(
     added = add_low_rank(edited, range(top + 1), config.rank, seed)
     weights = [parameter for module in added for parameter in (module.down, module.up)]
     options = dict(batch_size=config.batch_size, seed=seed + 1, progress=progress)
+    options.update(stop=config.stop, watch=watch)
     log = finetune(edited, weights, loss, data, config.steps, config.lr, desc='CRISP', **options)
     merge_low_rank(edited)
     edited.log = log
