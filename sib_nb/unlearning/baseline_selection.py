@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
@@ -266,7 +267,8 @@ def judge(
     best = choose_edit(candidates, *answers, self.gate)
     if best is not None and best[1] == setting:
         self.kept = best
-        self.evaluated = edit if isinstance(edit, Hooked) else copy.deepcopy(edit)
+        is_model = isinstance(edit, torch.nn.Module)
+        self.evaluated = copy.deepcopy(edit).requires_grad_(False) if is_model else edit
     return summary
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #22ebd7e0
