@@ -72,16 +72,16 @@ GRIDS = {  # settings that are swept, by baseline
         mode=('ablate', 'gated', 'steer'), strength=(1.0, 2.0, 4.0, 6.0), layer=(1, 2, 3, 4)
     ),
     'RMU': product(
-        layer=(1, 2, 3), scale=(2.0, 6.0), alpha=(3.0, 30.0), lr=(1e-3, 5e-3), steps=(300,),
-        stop=(100, 200, 300),
+        layer=(1, 2, 3), scale=(2.0, 6.0), alpha=(3.0, 30.0), steps=(300,),
+        stop=(75, 150, 225, 300),
     ),
     'gradient difference': product(
-        lr=(2e-4, 5e-4, 1e-3, 2e-3), alpha=(1.0, 3.0, 10.0, 30.0), steps=(240,),
-        stop=(60, 120, 240),
+        lr=(5e-4, 1e-3, 2e-3), alpha=(1.0, 3.0, 10.0, 30.0), steps=(160,),
+        stop=(40, 80, 120, 160),
     ),
     'NPO': product(
-        beta=(0.1, 0.5), lr=(5e-4, 2e-3), alpha=(1.0, 5.0, 20.0, 50.0), steps=(240,),
-        stop=(60, 120, 240),
+        beta=(0.1, 0.5), lr=(5e-4, 2e-3), alpha=(1.0, 5.0, 20.0), steps=(160,),
+        stop=(40, 80, 120, 160),
     ),
     'SAEBench clamp': product(
         layer=(1, 2, 3), threshold=(0.001, 0.01), n_latents=(10, 20),
@@ -91,8 +91,8 @@ GRIDS = {  # settings that are swept, by baseline
         layer=(1, 2, 3), n_latents=(10, 20, 40), percentile=(90.0, 95.0, 99.0), strength=(2.0, 8.0)
     ),
     'CRISP': product(
-        layer=(1, 2, 3), n_latents=(10, 40), alpha=(1.0, 5.0, 20.0, 80.0), steps=(150,),
-        stop=(50, 150),
+        layer=(1, 2, 3), n_latents=(10, 40), alpha=(5.0, 40.0), steps=(150,),
+        stop=(40, 80, 120, 150),
     ),
     'gradient routing': product(
         layer=(1, 2, 3, 4), n_routed=(64, 256), k=(16, 64), absorb=(False, True), steps=(300, 1000)
