@@ -228,7 +228,7 @@ def _short_logits(name, model, ids):
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:120]
         raise SIBError(f'model {name} fails on a short text ({reason})') from None
 
-
+# %% ../../nbs/01_language_model/02_model.ipynb #775c434c
 @torch.no_grad()
 def _check_causal(name, model):
     "The logits of a token do not depend on later tokens."
