@@ -76,12 +76,8 @@ from sib_nb.experiments.probing import (
 )
 from .probing_datasets import probe_sets
 from ..language_model.activation_shards import sole_writer
-from sib_nb.language_model.data import (
-    DEFAULT_FORGET,
-    OPTION_ORDERS,
-    check_control_tokens,
-    unknown_name,
-)
+from ..language_model.activations import check_hook
+from ..language_model.data import DEFAULT_FORGET, OPTION_ORDERS, unknown_name
 from ..language_model.domains import SIDES
 from ..language_model.embedded_models import embedded_models, reference_name
 from ..language_model.formats import Condition
@@ -1124,7 +1120,7 @@ def _already_there(out, result):
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #e09e1184
 def _check_model(r, lm):
-    "Refuse a layer or a shape of SAE that the model does not have, before any work."
+    "Refuse a model that cannot be edited there, or a shape of SAE that does not fit it."
     d_sae = r.expansion * lm.config.hidden_size
     options = {**SHARED['sae'], **r.preset.sae}
     SAEConfig(lm.config.hidden_size, d_sae, layer=r.layer, **options)
@@ -1134,6 +1130,7 @@ def _check_model(r, lm):
             f'group_size={r.preset.group_size} leaves one group of {d_sae} latents; '
             'use a smaller group_size, or a larger expansion'
         )
+    check_hook(lm, r.layer)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #5089d788
 def _answering_model(r, lm, eval_model):
@@ -1154,10 +1151,7 @@ def _answering_model(r, lm, eval_model):
 # %% ../../nbs/06_experiments/05_runs.ipynb #3449bb7e
 def _check_data(r, lm, evaluated, progress):
     "Refuse data that training or evaluation would refuse, before any work."
-    if r.bench.domains.kind == 'folder':
-        for side in SIDES:
-            for rows in (*r.bench.domains.questions(side), r.bench.domains.documents(side)):
-                check_control_tokens(rows, lm.tokenizer, f'{r.bench.domains.source}, {side}')
+    r.bench.domains.check_tokens(lm.tokenizer)
     for side, rows in zip(SIDES, evaluation_questions(evaluated, r.bench, progress)):
         is_report = in_part(entity_keys(rows), 'report', r.bench.split_seed)
         if is_report.all() or not is_report.any():

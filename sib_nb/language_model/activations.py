@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 
-from ..core import SIBError, to_device
+from ..core import SIBError, is_system_failure, to_device
 from ..integrity import content_key, model_key
 from sib_nb.language_model.model import (
     block_path,
@@ -36,7 +36,7 @@ from .packed_forward import can_pack, packed_stream
 from ..validation import check_count, check_labels, check_texts
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #9a46c9a5
-_returns_tuple = WeakKeyDictionary()  # by model: whether its blocks return a tuple
+_n_outputs = WeakKeyDictionary()  # by model: entries of a block's tuple or list; 0: a tensor
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #7c82d33f
 class _Skipped(torch.nn.Module):
@@ -50,7 +50,8 @@ class _Skipped(torch.nn.Module):
         return getattr(self.__dict__['block'], name)
 
     def forward(self, hidden_states, *args, **kwargs):
-        return (hidden_states,) if _returns_tuple.get(self.model) else hidden_states
+        n_outputs = _n_outputs.get(self.model, 0)
+        return (hidden_states, *[None] * (n_outputs - 1)) if n_outputs else hidden_states
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #50b6d184
 class _Given(_Skipped):
@@ -116,8 +117,9 @@ def residual_stream(
     outputs = []
 
     def note(block, args, output):
-        _returns_tuple[model] = isinstance(output, tuple)
-        outputs.append(output[0] if isinstance(output, tuple) else output)
+        is_several = isinstance(output, (tuple, list))
+        _n_outputs[model] = len(output) if is_several else 0
+        outputs.append(output[0] if is_several else output)
 
     hook = layers(model)[layer].register_forward_hook(note)
     try:
@@ -139,7 +141,7 @@ def run_from(
     layer = check_layer(model, layer)
     check_padding(model, attention_mask, h.shape[1])
     ids = torch.zeros(h.shape[:2], dtype=torch.long, device=h.device)
-    if model not in _returns_tuple:
+    if model not in _n_outputs:
         with torch.no_grad():
             residual_stream(model, ids[:1, :1], None, 0)
     embedded = model.get_input_embeddings()(ids)  # read by no block that runs
@@ -161,7 +163,7 @@ def _output_replaced(model, layer, function):
     "Inside, the residual stream after a block goes through `function`."
 
     def replace(block, args, output):
-        if isinstance(output, tuple):
+        if isinstance(output, (tuple, list)):
             return (function(output[0]), *output[1:])
         return function(output)
 
@@ -241,6 +243,19 @@ def _hook_flaw(model, layer, values, ids, mask):
 _checked = WeakKeyDictionary()  # by model: the layers that passed
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #d9ff11e2
+def _tested(model, layer):
+    "What is wrong with a model after a block, in a few words; None if nothing is."
+    ids, mask = _probe_batch(model)
+    try:
+        values = _hook_values(model, layer, ids, mask)
+        return _hook_flaw(model, layer, values, ids, mask)
+    except Exception as error:
+        if isinstance(error, SIBError) or is_system_failure(error):
+            raise
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:120]
+        return f'cannot be read and replaced ({reason})'
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #41df6566
 def check_hook(
     model,  # from `load_model`
     layer,  # a block's number, from 0, or its path
@@ -250,9 +265,7 @@ def check_hook(
     layer = check_layer(model, layer)
     passed = _checked.setdefault(model, set())
     if layer not in passed:
-        ids, mask = _probe_batch(model)
-        values = _hook_values(model, layer, ids, mask)
-        if flaw := _hook_flaw(model, layer, values, ids, mask):
+        if flaw := _tested(model, layer):
             raise SIBError(f'the residual stream after layer {layer} of {model.name} {flaw}')
         passed.add(layer)
     return layer

@@ -25,6 +25,7 @@ from sib_nb.language_model.data import (
     WMDP,
     WMDP_CORPORA,
     WMDP_RETAIN,
+    check_control_tokens,
     check_document,
     check_text,
     clean_question,
@@ -112,6 +113,19 @@ def subjects(
 ) -> tuple:  # sorted
     "The subjects that the prompts of one side name."
     return tuple(sorted({row for part in self.questions(side) for row in part['subject']}))
+
+# %% ../../nbs/01_language_model/08_domains.ipynb #1e7e681f
+@patch
+def check_tokens(
+    self: Domains,
+    tokenizer,  # of the language model that reads them
+):
+    "Refuse control tokens in the questions and texts of a folder. Errors: `SIBError`."
+    if self.kind != 'folder':
+        return
+    for side in SIDES:
+        for rows in (*self.questions(side), self.documents(side)):
+            check_control_tokens(rows, tokenizer, f'{self.source}, {side}')
 
 # %% ../../nbs/01_language_model/08_domains.ipynb #0f76c8a3
 def _text_documents(file):
@@ -261,6 +275,8 @@ def _own_question(row, place):
     if row.get('entity') is not None:
         check_text(row['entity'], 'entity', place)
     choices = [choice.strip() for choice in row['choices']]
+    if not row['question'].strip() or not all(choices):
+        raise SIBError(f'{place}: the question or an option is empty; repair or remove the line')
     if len(set(choices)) < 4:
         raise SIBError(
             f'{place}: two of the options are the same; make them differ, or remove the line'
@@ -323,9 +339,14 @@ def _with_split_keys(questions):
         question['split_key'] = keys.get(asked, asked)
 
 # %% ../../nbs/01_language_model/08_domains.ipynb #7fe4c0aa
+def _shown_subject(row):
+    "The subject as the prompt names it, whatever its case and spaces."
+    return plain_text(row['subject'].replace('_', ' '))
+
+
 def _check_subjects(sides, file):
     "Refuse a subject that is on both sides."
-    forget, retain = [{row['subject'].casefold() for row in sides[side]} for side in SIDES]
+    forget, retain = [{_shown_subject(row) for row in sides[side]} for side in SIDES]
     if forget & retain:
         raise SIBError(
             f'{file}: the subject {min(forget & retain)[:40]!r} is on both sides; '

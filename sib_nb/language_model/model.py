@@ -19,7 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..core import SIBError, default_device, embedded_data, fast_bf16, import_extra
+from sib_nb.core import (
+    SIBError,
+    default_device,
+    embedded_data,
+    fast_bf16,
+    import_extra,
+    is_system_failure,
+)
 from ..integrity import check_sums
 from sib_nb.language_model.data import (
     LETTERS,
@@ -210,11 +217,23 @@ def _check_tokenizer(name, model, tokenizer):
         raise SIBError(f'model {name}: its tokenizer knows no word; its files are damaged')
 
 # %% ../../nbs/01_language_model/02_model.ipynb #466dcba9
+def _short_logits(name, model, ids):
+    "Logits of the first three of four tokens. A model that fails on them is a `SIBError`."
+    mask = torch.ones_like(ids)
+    try:
+        return model.eval()(input_ids=ids, attention_mask=mask).logits[:, :3].float()
+    except Exception as error:
+        if is_system_failure(error):
+            raise
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:120]
+        raise SIBError(f'model {name} fails on a short text ({reason})') from None
+
+# %% ../../nbs/01_language_model/02_model.ipynb #775c434c
 @torch.no_grad()
 def _check_causal(name, model):
     "The logits of a token do not depend on later tokens."
     ids = torch.tensor([[0, 1, 2, 3], [0, 1, 2, 4]]) % model.config.vocab_size
-    logits = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, :3].float()
+    logits = _short_logits(name, model, ids)
     tolerance = 1e-4 if model.dtype == torch.float32 else 2e-2
     if (logits[0] - logits[1]).abs().max() > tolerance * logits.abs().max():
         raise SIBError(f'model {name} depends on later tokens; only causal models work here')

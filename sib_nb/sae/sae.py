@@ -46,6 +46,7 @@ from sib_nb.integrity import (
     sweep_temporary,
     write_sums,
 )
+from ..language_model.data import hub_reachable
 from ..validation import check_choice, check_count, check_number, check_tensor
 
 # %% ../../nbs/03_sae/01_sae.ipynb #82843a8a
@@ -1221,6 +1222,11 @@ def push(
 # %% ../../nbs/03_sae/01_sae.ipynb #51f243d7
 _ROOT_FILES = (*SHARED_FILES, 'README.md', 'train.json', 'sparsity.safetensors')
 
+
+def _reachable(options):
+    "Options of a download; from the cache only, without waiting, if no hub answers."
+    return options if hub_reachable() else dict(options, local_files_only=True)
+
 # %% ../../nbs/03_sae/01_sae.ipynb #47af63ac
 def hub_folder(
     repo: str,  # owner/name
@@ -1234,7 +1240,8 @@ def hub_folder(
     prefix = check_hub_name(folder, 'folder', (1, 4)) + '/' if folder else ''
     wanted = [prefix + name for name in _ROOT_FILES]
     try:
-        return Path(snapshot_download(repo, allow_patterns=wanted, **options), folder)
+        place = snapshot_download(repo, allow_patterns=wanted, **_reachable(options))
+        return Path(place, folder)
     except Exception as error:
         raise _refusal(f'open {repo}', error, options.get('token')) from None
 
@@ -1284,6 +1291,7 @@ def from_pretrained(
             f'({", ".join(shipped_saes())}), and no name on a hub as owner/name'
         )
     try:
+        options = _reachable(options)
         return _hub_class(cls).from_pretrained(str(source), folder=folder, **options)
     except SIBError:
         raise

@@ -767,7 +767,8 @@ def audit_task(
     folder=None,  # for what is measured of the original and the reference; None: no files
 ) -> AuditTask:
     "What several edits of one model are compared with."
-    domains = benchmark if isinstance(benchmark, Domains) else find_domains(benchmark)
+    domains = find_domains(benchmark)  # a `Domains` is returned
+    domains.check_tokens(model.tokenizer)
     return AuditTask(model, domains, config or AuditConfig(), folder and Path(folder))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #77cfb86d

@@ -1008,6 +1008,7 @@ def _evaluation_task(model, layer, task, data, split_seed, prepare, progress):
     if isinstance(data[0], (str, Path, Domains)):
         if any(part is not None for part in data[1:]):
             raise SIBError('a benchmark has its own questions and corpora; give its name alone')
+        find_domains(data[0]).check_tokens(model.tokenizer)
         data = _named_data(data[0], split_seed)
     return prepare_task(model, *data, layer, progress=progress, **prepare)
 
