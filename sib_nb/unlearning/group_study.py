@@ -91,6 +91,12 @@ class GroupCase:
         changes = dict(VARIANTS[self.variant], seed=self.seed, split_seed=self.seed % 5)
         return replace(self.base, **changes)
 
+    @property
+    def erasure(self):
+        "The first stage of its training, or None."
+        first = ERASURES.get(self.variant)
+        return first and replace(first, seed=self.seed)
+
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #3f7a39b4
 def shuffled_writers(
     model,  # from `load_model`
@@ -274,12 +280,14 @@ def case_key(
     n: int,  # questions of each side
 ) -> str:
     "Checksum of what a result depends on."
+    first_stage = dict(erasure=asdict(case.erasure)) if case.erasure else {}
     return content_key(
         version=VERSION,
         config=asdict(case.config),
         variant=case.variant,
         model=model_key(model, model.tokenizer),
         questions={part: case_questions(model, case, part, n) for part in ENTITIES_ASKED},
+        **first_stage,
     )
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #c82a89c9
@@ -293,13 +301,12 @@ def train_case(
     "Train the groups of a case, or go on."
     domains = find_domains(case.forget)
     config = case.config
-    model.requires_grad_(False)
     writers = shuffled_writers(model, domains, config) if case.variant == 'shuffled' else None
     pool = pool or task_pool(model, domains, config, progress, writers)
-    training = GroupTraining(model, pool, config, new_groups(model, pool, config))
     if work:
         Path(work).mkdir(parents=True, exist_ok=True)
-    return training.run(work and Path(work) / f'group-{case}.pt', progress)
+    file = work and Path(work) / f'group-{case}.pt'
+    return train_knowledge_group(model, domains, config, file, pool, progress, case.erasure)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #b1422493
 def study_case(

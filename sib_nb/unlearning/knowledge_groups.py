@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount', 'GroupConfig', 'Task', 'TaskWriter',
            'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'streams_at', 'new_groups', 'ignorance',
-           'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'GroupTraining', 'Closed', 'train_knowledge_group',
-           'insert_group', 'freeze_group', 'group_sae', 'ClosedGroups']
+           'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'ErasureConfig', 'pool_tokens', 'erasure_terms',
+           'erase_stream', 'GroupTraining', 'Closed', 'train_knowledge_group', 'insert_group', 'freeze_group',
+           'group_sae', 'ClosedGroups']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
@@ -422,6 +423,78 @@ class LeakProbe(nn.Module):
         logits = F.linear(x, weight, bias)
         return -logits.log_softmax(-1).mean() - math.log(logits.shape[-1])
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #9062d040
+@dataclass(frozen=True)
+class ErasureConfig:
+    "How the first stage is trained."
+
+    exclusive: float = 2.0  # α, weight of what is taken from retain tokens
+    steps: int = 1500
+    batch_size: int = 512  # tokens of each side a step
+    lr: float = 0.003  # peak of Adam's learning rate
+    seed: int = 0  # of the batches
+
+    def __post_init__(self):
+        check_number(self.exclusive, 'exclusive', minimum=0)
+        check_number(self.lr, 'lr', above=0)
+        check_count(self.steps, 'steps', 1)
+        check_count(self.batch_size, 'batch_size', 1)
+        check_count(self.seed, 'seed')
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #581096ad
+def pool_tokens(
+    pool: dict,  # from `task_pool`
+) -> dict:  # side → streams at the lowest group, `(tokens, d)`
+    "The cached streams of all tasks, without first tokens. Errors: `SIBError` for an empty side."
+    found = {'forget': [], 'retain': []}
+    for (side, _), tasks in pool.items():
+        found[side] += [stream[1:] for one in tasks for stream in one.stream]
+    for side, streams in found.items():
+        if not sum(map(len, streams)):
+            raise SIBError(f'there are no tokens on the {side} side; give more questions')
+    return {side: torch.cat(streams) for side, streams in found.items()}
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0a7d2e94
+def erasure_terms(
+    group: KnowledgeGroup,
+    forget: torch.Tensor,  # streams, `(tokens, d)`
+    retain: torch.Tensor,  # the same
+) -> tuple:  # shares of the variance: left of forget tokens, taken from retain tokens
+    "The two terms of the first stage."
+    left = forget - group.mean - group.part(group.latents(forget))
+    taken = group.part(group.latents(retain))
+    return tuple(part.square().sum(1).mean() / group.scale**2 for part in (left, taken))
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #1e442dd2
+def erase_stream(
+    group: KnowledgeGroup,  # is changed
+    tokens: dict,  # from `pool_tokens`
+    config: ErasureConfig = ErasureConfig(),
+    progress: bool = True,
+) -> list:  # of (left, taken), one a step
+    "Train a group on the streams of both sides alone. Errors: `SIBError` for a diverging loss."
+    generator = torch.Generator().manual_seed(config.seed)
+    group.mean.copy_(tokens['retain'].mean(0))
+    group.scale.copy_((tokens['retain'] - group.mean).square().sum(1).mean().sqrt())
+    optimizer = torch.optim.Adam(group.parameters(), lr=config.lr)
+    log = []
+    for step in tqdm(range(config.steps), 'erasure', disable=not progress):
+        share = min((step + 1) / 100, 1 - step / config.steps)
+        optimizer.param_groups[0]['lr'] = config.lr * share
+        drawn = []
+        for side in ('forget', 'retain'):
+            of_side = tokens[side]
+            chosen = torch.randint(len(of_side), (config.batch_size,), generator=generator)
+            drawn.append(of_side[chosen])
+        left, taken = erasure_terms(group, *drawn)
+        if not torch.isfinite(left + taken):
+            raise SIBError(f'step {step}: the loss is not finite; lower lr (now {config.lr})')
+        optimizer.zero_grad()
+        (left + config.exclusive * taken).backward()
+        optimizer.step()
+        log.append((left.item(), taken.item()))
+    return log
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #780da3bc
 @dataclass
 class GroupTraining:
@@ -432,6 +505,7 @@ class GroupTraining:
     config: GroupConfig
     groups: nn.ModuleList  # of `KnowledgeGroup`
     probe: LeakProbe | None = None
+    erasure: ErasureConfig | None = None  # of a first stage that the groups have behind them
     step: int = 0  # steps taken
     log: list = field(default_factory=list)  # a dict a step
 
@@ -612,7 +686,8 @@ def key(self: GroupTraining) -> str:
     for (side, kind), cached in self.pool.items():
         tasks[f'{side} {kind}'] = [[one.task.ids, one.task.answer] for one in cached]
     model = model_key(self.model, self.model.tokenizer)
-    return content_key(config=asdict(self.config), model=model, tasks=tasks)
+    first_stage = dict(erasure=asdict(self.erasure)) if self.erasure else {}
+    return content_key(config=asdict(self.config), model=model, tasks=tasks, **first_stage)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #479931f2
 @patch
@@ -643,6 +718,7 @@ def train_knowledge_group(
     file=None,  # a checkpoint, by which a stopped run goes on; None: no checkpoints
     pool: dict | None = None,  # from `task_pool`; None: it is made
     progress: bool = True,
+    erasure: ErasureConfig | None = None,  # of a first stage for the lowest group; None: no such
 ) -> GroupTraining:  # its `groups` and `log`
     """Train a group at each layer such that closing them removes the forget domain. Nothing about
     a validation or report entity is read. Errors: `SIBError` for a layer that the model lacks,
@@ -652,7 +728,9 @@ def train_knowledge_group(
     model.requires_grad_(False)
     pool = task_pool(model, domains, config, progress) if pool is None else pool
     groups = new_groups(model, pool, config)
-    return GroupTraining(model, pool, config, groups).run(file, progress)
+    if erasure and not (file and Path(file).exists()):
+        erase_stream(groups[0], pool_tokens(pool), erasure, progress)
+    return GroupTraining(model, pool, config, groups, erasure=erasure).run(file, progress)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #dabe66d3
 @torch.no_grad()
