@@ -1048,7 +1048,6 @@ def train_embedded(
     products = products or (torch.bfloat16 if fast_bf16('cpu') else torch.float32)
     torch.manual_seed(config.seed)
     model = new_model(config, tokenizer)
-
     files = _checkpoint_files(out, work, config, products)
 
     def train(which, source):
