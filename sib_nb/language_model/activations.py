@@ -574,7 +574,7 @@ def _copy_stream(device):
     "The stream for copies to a device; None on a CPU."
     return torch.cuda.Stream(device) if torch.device(device).type == 'cuda' else None
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #72fd119d
 class _Ahead(NamedTuple):
     "A batch on its way."
 
