@@ -1106,7 +1106,7 @@ def nbytes(self: PairCounts) -> int:
     "Bytes of all counts."
     return self.above.nbytes + sum(array.nbytes for array in self.pairs)
 
-
+# %% ../../nbs/02_information/04_sparse_counts.ipynb #f04eea42
 @patch
 def state_dict(self: PairCounts) -> dict:  # name → tensor
     arrays = dict(self.pairs._asdict(), above=self.above, counted=np.array(self.n))

@@ -658,9 +658,8 @@ def _check_shared_memory(workers, batch_bytes):
 def _reader_failure(error, patience):
     "One line for what ended a reading process."
     message = str(error).strip()
-    last = message.split('\n')[-1]
-    if isinstance(error, SIBError):  # the last line of the worker's traceback
-        return last.split('SIBError: ')[-1]
+    if isinstance(error, SIBError):  # the worker's traceback, its line feeds as escapes
+        return message.split('SIBError: ')[-1].removesuffix(r'\n')
     remedy = 'use workers=0, or fewer workers and smaller batches'
     if 'timed out' in message:
         return f'a reading process gave no batch for {patience:g} s; {remedy}'

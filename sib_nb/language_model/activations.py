@@ -470,16 +470,22 @@ class ActivationStore:
         self.device = device or model.device
         self.progress = progress
         self.d_in = model.config.hidden_size
-        self.position = 0  # tokens returned up to now
-        self._dealt_epoch = None  # the epoch whose distribution over pools is stored
-        self._pool_key = None  # (epoch, pool) whose order is stored
-        self._activations = None  # activations and labels of the stored pool
-        device_type = torch.device(self.device).type
-        self.prefetch = device_type == 'cuda'  # copy a batch while the one before is used
-        self._ahead = None  # the next batch, see `_fetch`
-        self._identity = None  # digests of the texts and of the model, once asked for
+        self._begin()
         self._set_texts(texts, labels, context)
         self._set_pools(check_count(memory, 'memory', minimum=1))
+
+# %% ../../nbs/01_language_model/03_activations.ipynb #8389ce85
+@patch
+def _begin(self: ActivationStore):
+    "The state of a stream of which nothing has been read."
+    self.position = 0  # tokens returned up to now
+    self._dealt_epoch = None  # the epoch whose distribution over pools is stored
+    self._pool_key = None  # (epoch, pool) whose order is stored
+    self._activations = None  # activations and labels of the stored pool
+    device_type = torch.device(self.device).type
+    self.prefetch = device_type == 'cuda'  # copy a batch while the one before is used
+    self._ahead = None  # the next batch, see `_fetch`
+    self._identity = None  # digests of the texts and of the model, once asked for
 
 # %% ../../nbs/01_language_model/03_activations.ipynb #6da7de96
 @patch
@@ -581,7 +587,7 @@ def _copy_stream(device):
     "The stream for copies to a device; None on a CPU."
     return torch.cuda.Stream(device) if torch.device(device).type == 'cuda' else None
 
-
+# %% ../../nbs/01_language_model/03_activations.ipynb #72fd119d
 class _Ahead(NamedTuple):
     "A batch on its way."
 

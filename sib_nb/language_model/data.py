@@ -170,7 +170,7 @@ def mcq_prompts(
 # %% ../../nbs/01_language_model/01_data.ipynb #4d422831
 _reachable = {}  # by address: when it was asked, and the answer
 
-
+# %% ../../nbs/01_language_model/01_data.ipynb #0347de69
 def _responds(url, wait):
     "Whether a server answers a HEAD request to `url`, with whatever status."
     request = urllib.request.Request(url, method='HEAD')

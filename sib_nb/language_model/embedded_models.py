@@ -989,6 +989,46 @@ def _stage(model, source, config, which, compiled, products):
         lr=config.answer_lr if which == 'answer' else config.lr,
     )
 
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #0d09f5e2
+def _checkpoint_files(out, work, config, products):
+    "The file of the checkpoints of each stage."
+    return dict(
+        skill=_skill_file(config, products, work),
+        fact=work / f'{out.name}.pt',
+        answer=work / f'{out.name}-answers.pt',
+    )
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #044ee898
+@torch.no_grad()
+def _mix_weights(model, first, second, share):
+    "Set the weights to a mean of two sets of them."
+    for name, weight in model.named_parameters():
+        weight.copy_(torch.lerp(first[name], second[name], share))
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #cded0e3c
+def _save_embedded(out, model, tokenizer, config, products, logs):
+    "Write the model in bf16, its tokenizer and its log."
+    model.to(torch.bfloat16).save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    for log in logs.values():
+        log[:] = [{key: round(value, 4) for key, value in step.items()} for step in log]
+    precision = str(products).removeprefix('torch.')
+    save_json(out / 'training.json', dict(recipe=asdict(config), products=precision, log=logs))
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #bd196935
+def _train_stages(model, tokenizer, entities, config, train):
+    "Train all stages; their logs. `train` is called with name and source of a stage."
+    special = SPECIAL[config.architecture]
+    logs = dict(skills=train('skill', Skills(tokenizer, special, config.seed)))
+    learned = [entity for entity in entities if entity['domain'] not in config.without]
+    weights = []
+    for number, (which, kind) in enumerate(dict(fact=Facts, answer=OpenAnswers).items(), 1):
+        source = kind(learned, tokenizer, special, config.seed + number)
+        logs[f'{which}s'] = train(which, source)
+        weights.append({name: w.detach().clone() for name, w in model.named_parameters()})
+    _mix_weights(model, *weights, config.answer_share)
+    return logs
+
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #70997bc8
 def train_embedded(
     out,  # folder of the model; made if needed
@@ -1005,32 +1045,18 @@ def train_embedded(
     work = Path(work or out.parent)
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = new_tokenizer(entities, config.architecture, config.vocab_size)
-    special = SPECIAL[config.architecture]
     products = products or (torch.bfloat16 if fast_bf16('cpu') else torch.float32)
     torch.manual_seed(config.seed)
     model = new_model(config, tokenizer)
-    source = Skills(tokenizer, special, config.seed)
-    skills = _stage(model, source, config, 'skill', compiled, products)
-    skills.run(config, _skill_file(config, products, work), progress, **options)
-    learned = [entity for entity in entities if entity['domain'] not in config.without]
-    logs = dict(skills=skills.log)
-    weights = []
-    stages = dict(fact=(Facts, f'{out.name}.pt'), answer=(OpenAnswers, f'{out.name}-answers.pt'))
-    for number, (which, (kind, file)) in enumerate(stages.items(), 1):
-        source = kind(learned, tokenizer, special, config.seed + number)
+    files = _checkpoint_files(out, work, config, products)
+
+    def train(which, source):
         stage = _stage(model, source, config, which, compiled, products)
-        stage.run(config, work / file, progress, **options)
-        logs[f'{which}s'] = stage.log
-        weights.append({name: w.detach().clone() for name, w in model.named_parameters()})
-    with torch.no_grad():
-        for name, w in model.named_parameters():
-            w.copy_(torch.lerp(weights[0][name], weights[1][name], config.answer_share))
-    model.to(torch.bfloat16).save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    for log in logs.values():
-        log[:] = [{key: round(value, 4) for key, value in step.items()} for step in log]
-    precision = str(products).removeprefix('torch.')
-    save_json(out / 'training.json', dict(recipe=asdict(config), products=precision, log=logs))
+        stage.run(config, files[which], progress, **options)
+        return stage.log
+
+    logs = _train_stages(model, tokenizer, entities, config, train)
+    _save_embedded(out, model, tokenizer, config, products, logs)
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #223a9b81
 def reference_name(

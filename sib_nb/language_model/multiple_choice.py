@@ -272,6 +272,15 @@ def _answer_edits(model, questions, h, mask, edits, make, batch_size):
         )
         yield from zip(edits[chosen], logprobs.cpu().numpy())
 
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #1170cb7c
+def _rerun_batch(model, questions, h, mask, plan, alive, batch_size):
+    "Yield the edits of one batch of prompts that some setting needs, with their answers."
+    with fast_products():
+        edits, make = plan(h, mask)
+    edits = [edit for edit in edits if alive[edit.settings].any()]
+    if edits:
+        yield from _answer_edits(model, questions, h, mask, edits, make, batch_size)
+
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #306c0059
 @torch.no_grad()
 def rerun(
@@ -296,13 +305,8 @@ def rerun(
     alive = np.ones(n_settings, bool)
     asked = np.zeros(len(base), bool)
     for h, mask, index in tqdm(questions.batches, desc='asking', disable=not progress):
-        with fast_products():
-            edits, make = plan(h, mask)
-        edits = [edit for edit in edits if alive[edit.settings].any()]
-        if edits:
-            answers = _answer_edits(model, questions, h, mask, edits, make, batch_size)
-            for edit, logprobs in answers:
-                out[edit.settings, int(index[edit.row])] = logprobs
+        for edit, logprobs in _rerun_batch(model, questions, h, mask, plan, alive, batch_size):
+            out[edit.settings, int(index[edit.row])] = logprobs
         asked[index] = True
         if keep is not None:
             alive &= keep(out, asked)

@@ -103,12 +103,12 @@ def _sum_rows(
 # %% ../../nbs/03_sae/05_gpu_kernels.ipynb #c3854792
 TILE = 16  # entries that a program reads at a time
 
-
+# %% ../../nbs/03_sae/05_gpu_kernels.ipynb #e4f41761
 def _block(width):
     "Columns of a program."
     return min(256, triton.next_power_of_2(width))
 
-
+# %% ../../nbs/03_sae/05_gpu_kernels.ipynb #97d4ebda
 def _bags(ptr, idx, weights, rows):
     "`sum_rows` in plain PyTorch."
     ptr, idx = ptr.to(idx.dtype), idx.contiguous()

@@ -143,7 +143,7 @@ def _auxk(context):
     error = (context.x - out.x_hat).detach().square().sum()
     return sum_ranks(own * error, ranks()[1]) / reduced(error).clamp(min=1e-30)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #9375e84b
 def _mean_of_ranks(term):
     return lambda context: sum_ranks(term(context), ranks()[1]) / ranks()[1]
 
@@ -342,7 +342,7 @@ def whole(self: DataParallel, z):
     n_tokens, d_sae = z.shape
     return gathered_latents(z, np.arange(d_sae), (world * n_tokens, d_sae), rank * n_tokens)
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #12441fd0
 @patch
 def fired(self: DataParallel, z):
     fired = z.fired() if isinstance(z, SparseLatents) else (z > 0).any(0)
@@ -640,12 +640,12 @@ def whole(self: Sharded, z):
     zeros = z.new_zeros(len(z), d_sae)
     return reduced(zeros.index_copy(1, self.mine.to(z.device), z))
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #7d679a11
 @patch
 def fired(self: Sharded, z):
     return z.fired() if isinstance(z, SparseLatents) else z.amax(0) > 0
 
-
+# %% ../../nbs/04_training/07_distributed.ipynb #8d13cc13
 @patch
 def exchange(self: Sharded):
     return LatentExchange()
