@@ -171,7 +171,7 @@ def _text_ids(tokenizer, texts, context):
             raise SIBError(f'text {number} holds no ordinary token; leave it out')
     return ids
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #fd09d67a
 def _is_ordinary(tokens, mask, tokenizer):
     "Whether each token counts: not padding, BOS or what stands in its place, or EOS."
     special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
@@ -391,7 +391,7 @@ def gives_itself_away(self: ProbingResult) -> list:
     "Classes named in 5 % or more of their texts: a probe may recognise the name."
     return [name for name, fraction in self.named.items() if fraction >= 0.05]
 
-
+# %% ../../nbs/06_experiments/01_probing.ipynb #9fa48b2e
 @patch(as_prop=True)
 def table(self: ProbingResult) -> pd.DataFrame:
     "Mean accuracy by number of features ('all' last) for the SAE and for the raw activations."

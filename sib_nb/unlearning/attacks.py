@@ -350,7 +350,7 @@ def _sae_error(sae, h):
     "What an SAE does not reconstruct."
     return h - sae.decode(sae.encode(h.to(sae.W_enc.dtype))).to(h.dtype)
 
-
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #7ddf4e6c
 def _decoded_zeros(sae, h):
     "What the decoder gives for latents that are all zero, in the type of `h`."
     zeros = torch.zeros(1, len(sae.W_dec), device=h.device, dtype=sae.W_enc.dtype)

@@ -474,7 +474,7 @@ def _is_damaged(numbers):
     is_broken = numbers['retained'] < KEPT or numbers['spread'] < SPREAD
     return is_broken or numbers['loss_added'] > MAX_LOSS
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #1447d146
 def _is_untouched(numbers):
     "Whether nothing was removed."
     own = 0.0 if math.isnan(numbers['own']) else numbers['own']

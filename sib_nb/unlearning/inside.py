@@ -139,7 +139,7 @@ class ContentData:
 # %% ../../nbs/05_unlearning/10_inside.ipynb #937bfc4f
 CONTENTS = dict(kind=SENTENCES['kind'], definition='{x} means')  # the text before each content
 
-
+# %% ../../nbs/05_unlearning/10_inside.ipynb #c5bf636a
 def _labelled_entities(domain, content, minimum):
     "Known entities of a domain with their labels, where they have one."
     known = [e for e in load_entities() if e['known'] and e['domain'] == domain]

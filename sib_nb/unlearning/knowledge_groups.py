@@ -325,7 +325,7 @@ def latents(self: KnowledgeGroup, x):
     unit = self.scale / math.sqrt(len(self.mean))
     return F.relu((x.float() - self.mean) / unit @ self.encoder + self.bias)
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #bd20b455
 @patch
 def part(self: KnowledgeGroup, z):
     "What latents contribute to the residual stream, `(…, d)`."
@@ -526,7 +526,7 @@ def letter_penalty(self: GroupTraining, logprobs):
     "A tenth of the negative log-probability of any letter, mean over questions."
     return -0.1 * logprobs[:, self.letters.flatten()].logsumexp(1).mean()
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #8956c883
 @patch
 def retain_terms(self: GroupTraining, retain, logprobs, latents):
     "Divergence from the original on retain tasks, and how much the groups are active there."

@@ -653,7 +653,7 @@ def encoded(self: _TaskMaker, rows):
     "Questions with their residual streams."
     return prepare_questions(self.model, rows, self.layer, None, self.batch_size, self.style)
 
-
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #0bafd7a3
 @patch
 def residuals(self: _TaskMaker, corpora):
     "Residual vectors of both corpora, a list of chunks each."

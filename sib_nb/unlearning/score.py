@@ -67,7 +67,7 @@ def right(self: AnswerGrid) -> torch.Tensor:
     index = self.answer.expand(self.scores.shape[:-1])[..., None]
     return credit.gather(-1, index)[..., 0]
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #84bd8841
 @patch(as_prop=True)
 def logprobs(self: AnswerGrid) -> torch.Tensor:
     "Logarithm of the option distribution, (conditions, questions, 4)."
