@@ -197,6 +197,15 @@ def is_shipped(
     return key == model_key(model, model.tokenizer)
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #446d131a
+def _known_numbers(model, name, mcq, style, progress):
+    "The numbers of the questions that a model knows, from a file, which is made if it is missing."
+    file = _known_file(model, name, mcq, style)
+    if not file.exists():
+        numbers = right_in_all_orders(model, mcq, style, progress=progress)
+        save_json(file, dict(numbers=[int(number) for number in numbers]))
+    return read_known_numbers(file, len(mcq))
+
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #43278c3c
 def known_questions(
     model,  # from `load_model`
     name: str,  # for `load_mcq`
@@ -208,11 +217,7 @@ def known_questions(
     if name in DOMAINS and style == 'chat' and model.name == 'gemma2' and is_shipped(model):
         return load_known(name)
     mcq = load_mcq(name)
-    file = _known_file(model, name, mcq, style)
-    if not file.exists():
-        numbers = right_in_all_orders(model, mcq, style, progress=progress)
-        save_json(file, dict(numbers=[int(number) for number in numbers]))
-    rows = read_known_numbers(file, len(mcq))
+    rows = _known_numbers(model, name, mcq, style, progress)
     if not rows:
         raise SIBError(
             f'{model.name} answers no question of {name} right in all 24 orders; '
@@ -408,6 +413,13 @@ def _question_tokens(lm, rows, layer, forget, keep, generator, style):
         yield residuals[kept].cpu(), subject[kept].cpu(), last[kept].cpu()
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #55cbf3d4
+def _document_tokens(lm, texts, layer, labels, progress, dtype):
+    "Activations, subjects and answer tokens of documents; no answer is read off there."
+    documents = collect_residuals(lm, texts, layer, labels, progress=progress)
+    is_answer = torch.zeros(len(documents.x), dtype=torch.bool)
+    return documents.x.to(dtype), (documents.y == 0).long(), is_answer
+
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #a5ab2959
 def probe_data(
     lm,  # from `load_model`
     rows: list,  # questions
@@ -426,9 +438,8 @@ def probe_data(
     rows = _in_orders(rows, orders, seed)
     parts = list(_question_tokens(lm, rows, layer, forget, keep, generator, style))
     if texts:
-        documents = collect_residuals(lm, texts, layer, labels, progress=progress)
-        is_answer = torch.zeros(len(documents.x), dtype=torch.bool)
-        parts.append((documents.x.to(parts[0][0]), (documents.y == 0).long(), is_answer))
+        dtype = parts[0][0].dtype
+        parts.append(_document_tokens(lm, texts, layer, labels, progress, dtype))
     activations, subjects, is_answer = zip(*parts)
     return torch.cat(activations), torch.cat(subjects), torch.cat(is_answer)
 

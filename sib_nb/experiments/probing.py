@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['KS', 'split_texts', 'named_fraction', 'pooled', 'one_vs_rest', 'top_k_features', 'logistic_accuracy',
-           'full_probe_accuracy', 'probe_all', 'metric_name', 'ProbingResult', 'probing_eval', 'sae_metrics',
-           'loss_recovered']
+           'full_probe_accuracy', 'probe_all', 'metric_name', 'ProbingResult', 'ProbingOptions', 'probing_eval',
+           'sae_metrics', 'loss_recovered']
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #01e04e87
 import math
@@ -13,11 +13,13 @@ import re
 import time
 import uuid
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
+from fastcore.meta import delegates
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -95,6 +97,22 @@ def _sorted_classes(labels):
     return classes
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #846ede12
+def _balanced(parts, sizes):
+    "As many texts of every class; the sizes shrink to what the rarest class can give."
+    given = []
+    for part, size in zip(parts, sizes):
+        given.append(min(size // 2, *map(len, part.values())))
+    if min(given) < 10:
+        raise SIBError(
+            f'the rarest class has {given[0]} training and {given[1]} test texts; '
+            'probing needs 10 of each, so leave it out or add texts'
+        )
+    balanced = []
+    for part, n in zip(parts, given):
+        balanced.append({one: indices[:n] for one, indices in part.items()})
+    return tuple(balanced)
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #8202b17e
 def split_texts(
     texts,  # strings
     labels,  # class of each text
@@ -116,17 +134,7 @@ def split_texts(
         is_test = _split_entities(entities, test_size / (train_size + test_size), generator)
     is_test = _test_mask(is_test, len(texts))
     parts = [_indices_by_class(labels, classes, side, generator) for side in (~is_test, is_test)]
-    sizes = []
-    for part, size in zip(parts, (train_size, test_size)):
-        sizes.append(min(size // 2, *map(len, part.values())))
-    if min(sizes) < 10:
-        raise SIBError(
-            f'the rarest class has {sizes[0]} training and {sizes[1]} test texts; '
-            'probing needs 10 of each, so leave it out or add texts'
-        )
-    train, test = parts
-    train = {one: indices[: sizes[0]] for one, indices in train.items()}
-    return train, {one: indices[: sizes[1]] for one, indices in test.items()}
+    return _balanced(parts, (train_size, test_size))
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #96a7cfb2
 def _by_name(pair):
@@ -154,6 +162,53 @@ def _check_pooling(model, layer, sae, context, max_tokens):
     return check_layer(model, layer) if sae is None else check_sae(sae, model, layer)
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #4e58864e
+def _text_ids(tokenizer, texts, context):
+    "The first token ids of each text; `SIBError` for a text without any."
+    texts = check_texts(texts, 'texts')
+    ids = tokenizer(texts, truncation=True, max_length=context).input_ids
+    for number, tokens in enumerate(ids):
+        if not tokens:
+            raise SIBError(f'text {number} holds no ordinary token; leave it out')
+    return ids
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #fd09d67a
+def _is_ordinary(tokens, mask, tokenizer):
+    "Whether each token counts: not padding, BOS or what stands in its place, or EOS."
+    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    special = [token for token in special if token is not None]
+    kept = (mask == 1) & ~torch.isin(tokens, torch.tensor(special, device=tokens.device).long())
+    kept[:, 0] = False
+    return kept
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #9993d134
+class _TextSums:
+    "Running sums of residual vectors, and of latents if there is an SAE, over each text's tokens."
+
+    def __init__(self, n_texts, d_model, sae):
+        self.sae = sae
+        self.residuals = torch.zeros(n_texts, d_model)
+        self.latents = None if sae is None else torch.zeros(n_texts, sae.W_dec.shape[0])
+        self.counts = torch.zeros(n_texts, 1)
+
+    def add(self, residuals, text):
+        "Add tokens, `(tokens, d_model)`; `text` is the number of the text of each."
+        self.counts[:, 0] += torch.bincount(text, minlength=len(self.counts))
+        self.residuals.index_add_(0, text, residuals.float().cpu())
+        if self.sae is not None:
+            latents = self.sae.encode(residuals.to(self.sae.W_enc.dtype))
+            self.latents.index_add_(0, text, latents.float().cpu())
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #bb967dba
+@patch
+def means(self: _TextSums):
+    "Mean residuals and mean latents of each text; `SIBError` for a text without a token."
+    if not self.counts.all():
+        empty = int((self.counts == 0).nonzero()[0, 0])
+        raise SIBError(f'text {empty} holds no ordinary token; leave it out')
+    latents = None if self.latents is None else self.latents / self.counts
+    return self.residuals / self.counts, latents
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #cc4d4e8b
 @torch.no_grad()
 def pooled(
     model,  # a language model from `load_model`
@@ -166,32 +221,14 @@ def pooled(
 ) -> tuple:  # mean residuals `(texts, d_model)`; mean latents `(texts, d_sae)` or None; fp32, CPU
     "Average the residual stream, and an SAE's latents, over the tokens of each text."
     layer = _check_pooling(model, layer, sae, context, max_tokens)
-    tokenizer = model.tokenizer
-    ids = tokenizer(check_texts(texts, 'texts'), truncation=True, max_length=context).input_ids
-    for number, tokens in enumerate(ids):
-        if not tokens:
-            raise SIBError(f'text {number} holds no ordinary token; leave it out')
-    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-    special = [token for token in special if token is not None]
-    special = torch.tensor(special, dtype=torch.long, device=model.device)
-    residual_sums = torch.zeros(len(ids), model.config.hidden_size)
-    latent_sums = None if sae is None else torch.zeros(len(ids), sae.W_dec.shape[0])
-    counts = torch.zeros(len(ids), 1)
+    ids = _text_ids(model.tokenizer, texts, context)
+    sums = _TextSums(len(ids), model.config.hidden_size, sae)
     for batch in tqdm(length_batches(ids, max_tokens), desc='texts', disable=not progress):
-        tokens, mask = pad([ids[i] for i in batch], tokenizer, model.device)
-        kept = (mask == 1) & ~torch.isin(tokens, special)
-        kept[:, 0] = False  # BOS, or what stands in its place
+        tokens, mask = pad([ids[i] for i in batch], model.tokenizer, model.device)
+        kept = _is_ordinary(tokens, mask, model.tokenizer)
         residuals = residual_stream(model, tokens, mask, layer)[kept]
-        row = torch.tensor(batch).repeat_interleave(kept.sum(1).cpu())
-        counts[batch] = kept.sum(1, keepdim=True).float().cpu()
-        residual_sums.index_add_(0, row, residuals.float().cpu())
-        if sae is not None:
-            latents = sae.encode(residuals.to(sae.W_enc.dtype))
-            latent_sums.index_add_(0, row, latents.float().cpu())
-    if not counts.all():
-        empty = int((counts == 0).nonzero()[0, 0])
-        raise SIBError(f'text {empty} holds no ordinary token; leave it out')
-    return residual_sums / counts, None if sae is None else latent_sums / counts
+        sums.add(residuals, torch.tensor(batch).repeat_interleave(kept.sum(1).cpu()))
+    return sums.means()
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #3780a769
 def _labelled(x, y, name='x'):
@@ -269,23 +306,9 @@ def _epoch(net, optimizer, x, y, batch_size):
         optimizer.step()
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #a98f23f2
-def full_probe_accuracy(
-    x,  # training activations `(n, d)`
-    y,  # their labels `(n,)`
-    x_test,  # test activations
-    y_test,  # their labels
-    epochs: int = 100,
-    batch_size: int = 250,
-    lr: float = 1e-2,
-    patience: int = 10,  # epochs without a better test accuracy before training stops
-) -> float:
-    "Best test accuracy over epochs of a linear probe on all dimensions, as in SAEBench."
-    x, y, x_test, y_test = _training_and_test(x, y, x_test, y_test)
-    for name, value in dict(epochs=epochs, batch_size=batch_size, patience=patience).items():
-        check_count(value, name, 1)
-    check_number(lr, 'lr', above=0, maximum=1e6)
-    net = nn.Linear(x.shape[1], 1, dtype=x.dtype)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
+def _best_epoch(net, optimizer, data, epochs, batch_size, patience):
+    "Train until the test accuracy has not risen for some epochs; the best test accuracy."
+    x, y, x_test, y_test = data
     best = 0.0
     waited = 0
     for _ in range(epochs):
@@ -298,6 +321,27 @@ def full_probe_accuracy(
         if waited >= patience:
             break
     return best
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #2ea6e67f
+def full_probe_accuracy(
+    x,  # training activations `(n, d)`
+    y,  # their labels `(n,)`
+    x_test,  # test activations
+    y_test,  # their labels
+    epochs: int = 100,
+    batch_size: int = 250,
+    lr: float = 1e-2,
+    patience: int = 10,  # epochs without a better test accuracy before training stops
+) -> float:
+    "Best test accuracy over epochs of a linear probe on all dimensions, as in SAEBench."
+    data = _training_and_test(x, y, x_test, y_test)
+    sizes = dict(epochs=epochs, batch_size=batch_size, patience=patience)
+    for name, value in sizes.items():
+        check_count(value, name, 1)
+    check_number(lr, 'lr', above=0, maximum=1e6)
+    net = nn.Linear(data[0].shape[1], 1, dtype=data[0].dtype)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
+    return _best_epoch(net, optimizer, data, **sizes)
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #5a1be8c2
 def probe_all(
@@ -341,28 +385,20 @@ class ProbingResult:
     config: dict  # the options of the evaluation
     sae_cfg: dict  # the SAE's configuration
 
-    @property
-    def gives_itself_away(self) -> list:
-        "Classes named in 5 % or more of their texts: a probe may recognise the name."
-        return [name for name, fraction in self.named.items() if fraction >= 0.05]
+# %% ../../nbs/06_experiments/01_probing.ipynb #2e6279f7
+@patch(as_prop=True)
+def gives_itself_away(self: ProbingResult) -> list:
+    "Classes named in 5 % or more of their texts: a probe may recognise the name."
+    return [name for name, fraction in self.named.items() if fraction >= 0.05]
 
-    @property
-    def table(self) -> pd.DataFrame:
-        "Mean accuracy by number of features ('all' last) for the SAE and for the raw activations."
-        rows = {}
-        for k in (*self.config['k_values'], 'all'):
-            rows[k] = {who: self.metrics[metric_name(who, k)] for who in ('sae', 'llm')}
-        return pd.DataFrame(rows).T
-
-    def save(
-        self,
-        path,  # of a JSON file
-    ):
-        "Write the result in SAEBench's schema."
-        return save_json(path, self.to_saebench())
-
-# %% ../../nbs/06_experiments/01_probing.ipynb #5a7a16af
-from fastcore.basics import patch
+# %% ../../nbs/06_experiments/01_probing.ipynb #9fa48b2e
+@patch(as_prop=True)
+def table(self: ProbingResult) -> pd.DataFrame:
+    "Mean accuracy by number of features ('all' last) for the SAE and for the raw activations."
+    rows = {}
+    for k in (*self.config['k_values'], 'all'):
+        rows[k] = {who: self.metrics[metric_name(who, k)] for who in ('sae', 'llm')}
+    return pd.DataFrame(rows).T
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #b6db71ce
 def _saebench_config(config):
@@ -385,16 +421,20 @@ def _metrics_of(metrics, who):
     return {name: value for name, value in metrics.items() if name.startswith(who)}
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #d8a58dec
+def _details(result):
+    "What SAEBench's schema has no field for."
+    return dict(
+        per_class=result.per_class,
+        named=result.named,
+        gives_itself_away=result.gives_itself_away,
+        config=result.config,
+    )
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #5006f1d1
 @patch
 def to_saebench(self: ProbingResult) -> dict:
     "The result in SAEBench's output schema."
     dataset = self.config['dataset_name']
-    details = dict(
-        per_class=self.per_class,
-        named=self.named,
-        gives_itself_away=self.gives_itself_away,
-        config=self.config,
-    )
     return dict(
         eval_type_id='sparse_probing',
         eval_config=_saebench_config(self.config),
@@ -407,8 +447,17 @@ def to_saebench(self: ProbingResult) -> dict:
         sae_lens_release_id=None,
         sae_lens_version=versions().get('sae-lens'),
         sae_cfg_dict=self.sae_cfg,
-        eval_result_unstructured=details,
+        eval_result_unstructured=_details(self),
     )
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #310c4458
+@patch
+def save(
+    self: ProbingResult,
+    path,  # of a JSON file
+):
+    "Write the result in SAEBench's schema."
+    return save_json(path, self.to_saebench())
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #3cade5b2
 KS = (1, 2, 5, 10, 20, 50)  # numbers of features, as in SAEBench
@@ -437,6 +486,36 @@ def _accuracies(train, test, ks, seed, progress):
     return per_class
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #d540e0a8
+@dataclass(frozen=True)
+class ProbingOptions:
+    "Options of `probing_eval`."
+
+    ks: tuple = KS  # numbers of features
+    train_size: int = 4000  # positives and negatives together, see `split_texts`
+    test_size: int = 1000  # likewise
+    context: int = 128  # tokens kept of each text, BOS included
+    seed: int = 42  # of the split, the negatives and the probes
+    dataset_name: str = 'embedded'  # a name for the result
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #e29f4f9a
+def _eval_config(model, layer, options, parts, by_entity):
+    "The options as a result records them, with the sizes of the split."
+    n_train, n_test = [2 * len(next(iter(part.values()))) for part in parts]
+    return dict(
+        model_name=getattr(model, 'name', model.config.model_type),
+        llm_dtype=str(model.dtype).split('.')[-1],
+        layer=layer,
+        k_values=list(options.ks),
+        seed=options.seed,
+        context=options.context,
+        train_size=n_train,
+        test_size=n_test,
+        dataset_name=options.dataset_name,
+        by_entity=by_entity,
+    )
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #21cd50d1
+@delegates(ProbingOptions)
 def probing_eval(
     model,  # a language model from `load_model`
     sae,  # anything with encode and W_dec; ours or SAELens'
@@ -444,42 +523,26 @@ def probing_eval(
     labels,  # class of each text
     entities=None,  # what each text is about, kept on one side of the split
     layer: int | None = None,  # 0-based block; None takes the SAE's
-    ks=KS,  # numbers of features
-    train_size: int = 4000,  # positives and negatives together, see `split_texts`
-    test_size: int = 1000,  # likewise
-    context: int = 128,  # tokens kept of each text
-    seed: int = 42,
-    dataset_name: str = 'embedded',  # a name for the result
     is_test=None,  # whether each text is tested; None: see `split_texts`
     progress: bool = True,
+    **kwargs,  # fields of `ProbingOptions`
 ) -> ProbingResult:
     """SAEBench's sparse probing of an SAE, beside the raw activations that it reads. What makes no
     sense is a `SIBError` before any work."""
+    options = ProbingOptions(**kwargs)
     layer = check_sae(sae, model, layer)
-    ks = check_list(ks, 'ks', check_count, minimum=1)
+    ks = check_list(options.ks, 'ks', check_count, minimum=1)
     texts, labels, _ = _check_classes(texts, labels)
-    _check_pooling(model, layer, sae, context, 1)
-    parts = split_texts(texts, labels, entities, train_size, test_size, seed, is_test)
-    train, test = [
-        _pooled_by_class(model, sae, texts, part, layer, context, progress) for part in parts
-    ]
-    per_class = _accuracies(train, test, ks, seed, progress)
-    n_train, n_test = [2 * len(next(iter(part.values()))) for part in parts]
-    config = dict(
-        model_name=getattr(model, 'name', model.config.model_type),
-        llm_dtype=str(model.dtype).split('.')[-1],
-        layer=layer,
-        k_values=list(ks),
-        seed=seed,
-        context=context,
-        train_size=n_train,
-        test_size=n_test,
-        dataset_name=dataset_name,
-        by_entity=entities is not None or is_test is not None,
-    )
+    _check_pooling(model, layer, sae, options.context, 1)
+    sizes = (options.train_size, options.test_size, options.seed)
+    parts = split_texts(texts, labels, entities, *sizes, is_test)
+    place = (layer, options.context, progress)
+    train, test = [_pooled_by_class(model, sae, texts, part, *place) for part in parts]
+    per_class = _accuracies(train, test, ks, options.seed, progress)
+    by_entity = entities is not None or is_test is not None
+    config = _eval_config(model, layer, replace(options, ks=ks), parts, by_entity)
     means = {name: float(np.mean(list(values.values()))) for name, values in per_class.items()}
-    named = named_fraction(texts, labels)
-    return ProbingResult(means, per_class, named, config, sae_config(sae))
+    return ProbingResult(means, per_class, named_fraction(texts, labels), config, sae_config(sae))
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #cce9e8bb
 def _group_mi(latents, groups):
@@ -509,6 +572,31 @@ def _variance(x):
     return variance
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #a03043cd
+def _activity(is_active):
+    "Active latents a token, and the shares of latents that are never and often active."
+    frequency = is_active.float().mean(0)
+    return dict(
+        l0=is_active.sum(1).float().mean().item(),
+        dead=(frequency == 0).float().mean().item(),
+        dense=(frequency > 0.1).float().mean().item(),
+    )
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #78160c32
+def _dependence(latents, groups, seed):
+    "Mutual information between groups, and its null."
+    if len(groups.assignment) != latents.shape[1]:
+        raise SIBError(
+            f'the groups have {len(groups.assignment)} latents, the SAE {latents.shape[1]}; '
+            'pass the groups of this SAE'
+        )
+    mi, null = 0.0, 0.0  # of one group: no pair, therefore no dependence
+    if groups.n_groups > 1:
+        mi = _group_mi(latents, groups)
+        null = _group_mi(_shuffled_by_group(latents, groups, seed), groups)
+    sizes = dict(n_groups=groups.n_groups, n_tokens=len(latents))
+    return dict(group_mi=mi, group_mi_null=null, **sizes)
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #53a9d6ef
 @torch.no_grad()
 def sae_metrics(
     sae,  # anything with encode, decode and W_enc
@@ -523,29 +611,11 @@ def sae_metrics(
     variance = _variance(x)
     latents = torch.cat([sae.encode(batch) for batch in x.split(8192)])
     reconstruction = torch.cat([sae.decode(batch) for batch in latents.split(8192)])
-    is_active = latents > 0
-    frequency = is_active.float().mean(0)
     error = (x - reconstruction).square().sum()
     if not error.isfinite():
         raise SIBError('the SAE gives NaN or infinity: are its weights finite?')
-    metrics = dict(
-        fvu=(error / variance).item(),
-        l0=is_active.sum(1).float().mean().item(),
-        dead=(frequency == 0).float().mean().item(),
-        dense=(frequency > 0.1).float().mean().item(),
-    )
-    if groups is None:
-        return metrics
-    if len(groups.assignment) != latents.shape[1]:
-        raise SIBError(
-            f'the groups have {len(groups.assignment)} latents, the SAE {latents.shape[1]}; '
-            'pass the groups of this SAE'
-        )
-    if groups.n_groups == 1:  # no pair, therefore no dependence between groups
-        return dict(metrics, group_mi=0.0, group_mi_null=0.0, n_groups=1, n_tokens=len(x))
-    metrics['group_mi'] = _group_mi(latents, groups)
-    metrics['group_mi_null'] = _group_mi(_shuffled_by_group(latents, groups, seed), groups)
-    return dict(metrics, n_groups=groups.n_groups, n_tokens=len(x))
+    metrics = dict(fvu=(error / variance).item(), **_activity(latents > 0))
+    return metrics if groups is None else metrics | _dependence(latents, groups, seed)
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #80cc24af
 def _loss_batches(lm, texts, batch_size):
@@ -578,6 +648,19 @@ def _mean_loss(model, batches):
     return -total / count
 
 # %% ../../nbs/06_experiments/01_probing.ipynb #a6b8d0f1
+def _replacements(sae, mean):
+    "What takes the place of the residual stream in each of the three losses."
+
+    def reconstruct(residuals, mask):
+        return sae.decode(sae.encode(residuals.to(sae.W_enc.dtype)))
+
+    return dict(
+        loss=lambda residuals, mask: residuals,
+        loss_sae=reconstruct,
+        loss_mean=lambda residuals, mask: mean.expand_as(residuals),
+    )
+
+# %% ../../nbs/06_experiments/01_probing.ipynb #a2a6b18e
 @torch.no_grad()
 def loss_recovered(
     lm,  # from `load_model`
@@ -585,24 +668,16 @@ def loss_recovered(
     layer: int,  # 0-based block whose output is replaced
     texts: list,
     batch_size: int = 32,  # texts
-    # nats a token: loss, loss_sae, loss_mean; and recovered, a fraction (None if the mean
-    # activation costs no loss)
+    # nats a token: loss, loss_sae, loss_mean; and recovered, None if the mean costs no loss
 ) -> dict:
     "How much of the next-token loss survives when the SAE's reconstruction replaces the stream."
     layer = check_layer(lm, layer)
     texts = check_texts(texts, 'texts')
     if not texts:
         raise SIBError('there is no text whose loss could be measured')
-    batch_size = check_count(batch_size, 'batch_size', 1)
-    batches = _loss_batches(lm, texts, batch_size)
-    mean = _mean_activation(lm, batches[:8], layer)
-    edits = dict(
-        loss=lambda residuals, mask: residuals,
-        loss_sae=lambda residuals, mask: sae.decode(sae.encode(residuals.to(sae.W_enc.dtype))),
-        loss_mean=lambda residuals, mask: mean.expand_as(residuals),
-    )
+    batches = _loss_batches(lm, texts, check_count(batch_size, 'batch_size', 1))
     losses = {}
-    for name, edit in edits.items():
+    for name, edit in _replacements(sae, _mean_activation(lm, batches[:8], layer)).items():
         with Hooked(lm, layer, edit) as model:
             losses[name] = _mean_loss(model, batches)
     gap = losses['loss_mean'] - losses['loss']

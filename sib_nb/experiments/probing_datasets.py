@@ -370,6 +370,16 @@ def _check_request(names, ks, context):
             raise unknown_name(name, list(PROBING_SETS), 'probing set')
 
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #c0c82af9
+def _schema(per_set, config, sae):
+    "The result of all sets in SAEBench's schema, with the means of each set as details."
+    means = {name: _class_means(accuracies) for name, accuracies in per_set.items()}
+    whole = ProbingResult(_set_means(means), per_set, {}, config, sae_config(sae))
+    result = whole.to_saebench()
+    result['eval_config']['dataset_names'] = list(per_set)
+    details = [dict(dataset_name=f'{name}_results', **means[name]) for name in per_set]
+    return result | dict(eval_result_details=details)
+
+# %% ../../nbs/06_experiments/02_probing_datasets.ipynb #53b45956
 def probe_sets(
     model,  # a language model from `load_model`
     sae,  # anything with `encode` and `W_dec`; ours or SAELens'
@@ -384,15 +394,9 @@ def probe_sets(
     "Sparse probing on SAEBench's sets."
     layer = check_layer(model, layer)
     _check_request(names, ks, context)
-    names = check_texts(names, 'names')
     per_set = {}
-    for name in names:
+    for name in check_texts(names, 'names'):
         parts = load_probing(name, seed=seed, **load)
         sides = _pooled_parts(model, sae, layer, parts, context, progress)
         per_set[name] = _accuracies(sides, ks, seed)
-    means = {name: _class_means(accuracies) for name, accuracies in per_set.items()}
-    config = _probing_config(model, layer, ks, context, seed, load)
-    result = ProbingResult(_set_means(means), per_set, {}, config, sae_config(sae)).to_saebench()
-    result['eval_config']['dataset_names'] = list(names)
-    details = [dict(dataset_name=f'{name}_results', **means[name]) for name in names]
-    return result | dict(eval_result_details=details)
+    return _schema(per_set, _probing_config(model, layer, ks, context, seed, load), sae)

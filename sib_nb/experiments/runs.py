@@ -189,6 +189,21 @@ def _knowledge_data(options, lm, bench, layer, seed, progress, n_docs):
     )
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #ebcec9f4
+def _insert_copies(sae, probe, data, options, seed):
+    "Insert a calibrated copy of a probe for every false positive rate, and freeze all of them."
+    activations, subject, is_answer = data
+    retain = is_answer & (subject > 0)
+    forget = is_answer & (subject == 0)
+    generator = torch.Generator().manual_seed(seed)
+    n = len(probe.b)
+    for number, rate in enumerate(options.false_positive_rates):
+        rate = max(rate, 1 / max(int(retain.sum()), 2))
+        calibrated = calibrate_threshold(probe, activations[retain], rate, subject[retain])
+        latents = range(number * n, (number + 1) * n)
+        insert_probe(sae, calibrated, latents, activations[forget], options.size, generator)
+    freeze_latents(sae, range(n * len(options.false_positive_rates)))
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #a8ef761c
 def insert_probes(
     sae: SAE,  # its first latents become the probes
     options: dict,  # the `knowledge` options of a preset
@@ -202,18 +217,8 @@ def insert_probes(
     "Train a domain probe, insert it once for every false positive rate, and freeze it."
     options = KnowledgeOptions.of(options)
     data = _knowledge_data(options, lm, bench, layer, seed, progress, n_docs)
-    activations, subject, is_answer = data
-    retain = is_answer & (subject > 0)
-    forget = is_answer & (subject == 0)
-    generator = torch.Generator().manual_seed(seed)
     probe = train_probe(*data, seed=seed, progress=progress, **options.probe)
-    n = len(probe.b)
-    for number, rate in enumerate(options.false_positive_rates):
-        rate = max(rate, 1 / max(int(retain.sum()), 2))
-        calibrated = calibrate_threshold(probe, activations[retain], rate, subject[retain])
-        latents = range(number * n, (number + 1) * n)
-        insert_probe(sae, calibrated, latents, activations[forget], options.size, generator)
-    freeze_latents(sae, range(n * len(options.false_positive_rates)))
+    _insert_copies(sae, probe, data, options, seed)
     return probe.ce
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #66ebf4e7
@@ -297,6 +302,13 @@ def _changed_knowledge(name, preset, options):
     return knowledge, knowledge.get('n', 8) * len(rates)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #904ca1c1
+def _changed_bottleneck(name, preset, options):
+    "The `bottleneck` options of a preset with some changed."
+    if options.bottleneck and not preset.bottleneck:
+        raise SIBError(f'{name} trains no knowledge group; choose bottleneck, or leave these out')
+    return {**preset.bottleneck, **options.bottleneck}
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #9bc7abaf
 def changed_preset(
     name: str,  # a key of `RUNS`
     options: RunOptions,  # the changes
@@ -311,17 +323,13 @@ def changed_preset(
         knowledge, n_latents = _changed_knowledge(name, found, options)
         if found.sae.get('n_exempt') and 'n_exempt' not in options.sae:
             sae['n_exempt'] = n_latents
-    bottleneck = {**found.bottleneck, **options.bottleneck}
-    if options.bottleneck and not found.bottleneck:
-        raise SIBError(f'{name} trains no knowledge group; choose bottleneck, or leave these out')
+    bottleneck = _changed_bottleneck(name, found, options)
     if bottleneck:
         n_latents = GroupConfig(**bottleneck).n_latents  # all options are checked
         sae['n_exempt'] = options.sae.get('n_exempt', n_latents)
     size = found.group_size if options.group_size is None else options.group_size
-    check_count(size, 'group_size', 1)
-    return replace(
-        found, sae=sae, knowledge=knowledge, bottleneck=bottleneck, group_size=size
-    )
+    changes = dict(sae=sae, knowledge=knowledge, bottleneck=bottleneck)
+    return replace(found, **changes, group_size=check_count(size, 'group_size', 1))
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #d8fe72ca
 def _resolved_config(found, seed, train, device):
@@ -402,6 +410,13 @@ def _place(model, forget, layer, style, split_seed):
     return bench if model is None else in_style_of(model, bench), layer
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #29ab2a1e
+def _expansion(found, options):
+    "d_sae / d_in of a preset with changes."
+    if options.expansion is not None:
+        return check_count(options.expansion, 'expansion', 1)
+    return found.expansion or SHARED['expansion']
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #c7131f9e
 def resolve_run(
     name: str,  # a key of `RUNS`
     seed: int = 0,
@@ -417,9 +432,7 @@ def resolve_run(
     is_loaded = not isinstance(model, (str, Path))
     device = model.device if is_loaded else default_device()
     cfg = _resolved_config(found, seed, options.train, device)
-    expansion = found.expansion or SHARED['expansion']
-    if options.expansion is not None:
-        expansion = check_count(options.expansion, 'expansion', 1)
+    expansion = _expansion(found, options)
     SAEConfig(1, MOST_LATENTS, **{**SHARED['sae'], **found.sae})  # checked; width unknown yet
     split_seed = seed % N_SPLITS if options.split_seed is None else options.split_seed
     place = (layer, options.prompt_style, check_count(split_seed, 'split_seed'))
@@ -582,6 +595,18 @@ def _check_removal(result, file):
         raise SIBError(f'{file} is damaged: its part "removal" is not whole; run it again')
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #867dfd8c
+def _check_fields(result, file):
+    "Refuse a result that lacks a field, or has one of another type."
+    for name, kind in RESULT_FIELDS.items():
+        value = result.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise SIBError(
+                f'{file} is damaged or from another version: {name} is '
+                f'{type(value).__name__ if name in result else "missing"}; '
+                'run it again with sib_run --force'
+            )
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #7b19c8ad
 def read_result(
     file,  # of `run`
 ) -> dict:
@@ -591,14 +616,7 @@ def read_result(
         raise SIBError(f'{file} is no result of a run; choose another file, or run it again')
     if 'key' in result:
         load_json(file, sealed=True)
-    for name, kind in RESULT_FIELDS.items():
-        value = result.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise SIBError(
-                f'{file} is damaged or from another version: {name} is '
-                f'{type(value).__name__ if name in result else "missing"}; '
-                'run it again with sib_run --force'
-            )
+    _check_fields(result, file)
     _check_name(result['sae'], file, 'sae')
     _check_name(result['history'], file, 'history')
     _check_scores(result, file)
@@ -765,15 +783,11 @@ def _train_ours(r: ResolvedRun, lm, folder, progress, on_log):
     return trained.sae, trained.groups, info, rows
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #4e26a684
-def _train_saelens(r: ResolvedRun, lm, progress):
-    "The same for an SAE that SAELens trains."
-    from sib_nb.experiments.presets import train_saelens
-
-    store = activation_stream(lm, r.layer, r.bench, r.cfg, progress)
-    d_sae = r.expansion * store.d_in
-    options = dict(
-        d_in=store.d_in,
-        d_sae=d_sae,
+def _saelens_options(r, lm, d_in):
+    "What SAELens trains, as options of `train_saelens`."
+    shared = dict(
+        d_in=d_in,
+        d_sae=r.expansion * d_in,
         k={**SHARED['sae'], **r.preset.sae}['k'],
         steps=r.cfg.steps,
         batch_size=r.cfg.batch_size,
@@ -781,9 +795,18 @@ def _train_saelens(r: ResolvedRun, lm, progress):
         model_name=lm.name,
         seed=r.cfg.seed,
     )
-    options |= r.preset.saelens | dict(lr=r.cfg.lr)
+    return shared | r.preset.saelens | dict(lr=r.cfg.lr)
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #8d8d4ee1
+def _train_saelens(r: ResolvedRun, lm, progress):
+    "The same for an SAE that SAELens trains."
+    from sib_nb.experiments.presets import train_saelens
+
+    store = activation_stream(lm, r.layer, r.bench, r.cfg, progress)
+    options = _saelens_options(r, lm, store.d_in)
     sae, history = train_saelens(batches=store, progress=progress, **options)
     sae = sae.to(lm.device)
+    d_sae = options['d_sae']
     groups = starting_groups(r.preset, d_sae)
     metrics = sae_metrics(sae, held_out_activations(lm, r.layer, r.bench), groups, r.cfg.seed)
     seconds = history[-1]['seconds']
@@ -885,6 +908,15 @@ def _task_key(model, layer, bench):
     )
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #0c19aa51
+def _prepared_task(model, layer, bench, progress):
+    "Questions about validation and report entities, corpora about train entities, up to a layer."
+    forget, retain = evaluation_questions(model, bench, progress)
+    corpora = [part_documents(bench, side, 'train') for side in SIDES]
+    known = dict(forget_indices=range(len(forget)), retain_indices=range(len(retain)))
+    options = dict(seq_len=bench.seq_len, style=bench.style, progress=progress)
+    return prepare_task(model, forget, retain, *corpora, layer, **known, **options)
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #e953bda7
 def cached_task(
     model,  # from `load_model`
     layer: int,  # 0-based block
@@ -896,20 +928,7 @@ def cached_task(
     key = _task_key(model, layer, bench)
     if key not in _tasks:
         _tasks.clear()
-        forget, retain = evaluation_questions(model, bench, progress)
-        _tasks[key] = prepare_task(
-            model,
-            forget,
-            retain,
-            part_documents(bench, 'forget', 'train'),
-            part_documents(bench, 'retain', 'train'),
-            layer,
-            forget_indices=range(len(forget)),
-            retain_indices=range(len(retain)),
-            seq_len=bench.seq_len,
-            style=bench.style,
-            progress=progress,
-        )
+        _tasks[key] = _prepared_task(model, layer, bench, progress)
     return _tasks[key]
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #84b85e2f
@@ -1000,6 +1019,17 @@ def _control_rows(model, sae, chosen, scored, layer, bench, seed):
     return intervention_records(table.rename_axis('control').reset_index())
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #2f22e87c
+def _removal_part(model, chosen, bench, table):
+    "What a result says about the chosen intervention and its score."
+    return dict(
+        intervention=None if chosen is None else _json_copy(asdict(chosen)),
+        reference=_reference(bench, model),
+        split_seed=bench.split_seed,
+        summary=score_summary(table),
+        table=intervention_records(table),
+    )
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #51c7fa95
 def removal(
     model,  # from `load_model`
     sae: SAE,
@@ -1016,19 +1046,20 @@ def removal(
     if chosen is not None:
         with intervening(model, sae, chosen) as active:
             edited = answer_grids(active, questions)
-    table = score_table(original, edited, reference)
-    part = dict(
-        intervention=None if chosen is None else _json_copy(asdict(chosen)),
-        reference=_reference(bench, model),
-        split_seed=bench.split_seed,
-        summary=score_summary(table),
-        table=intervention_records(table),
-    )
+    part = _removal_part(model, chosen, bench, score_table(original, edited, reference))
     if control:
         part['controls'] = _control_rows(model, sae, chosen, scored, layer, bench, seed)
     return part, dict(original=original, edited=edited, reference=reference)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #059d660b
+def _chosen_edit(model, sae, candidates, bench, closed):
+    "The intervention that is reported, and the scores of all candidates on validation questions."
+    chosen, tried = choose_on_validation(model, sae, candidates, bench)
+    if closed:
+        chosen = Intervention('zero', tuple(range(closed)), method='close the group')
+    return chosen, tried
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #674ff7a4
 def evaluate_sae(
     model,  # from `load_model`
     sae: SAE,
@@ -1041,21 +1072,20 @@ def evaluate_sae(
     closed: int = 0,  # the first so many latents are closed; 0: an intervention is chosen
 ) -> tuple:  # parts of a result, and the answers from which `removal` was computed
     "Removal with controls, SAEBench's score, loss recovered, and sparse probing of one SAE."
-    split_seed = bench.split_seed
+    options = dict(split_seed=bench.split_seed, progress=progress)
     task = cached_task(model, layer, bench, progress)
-    options = dict(task=task, layer=layer, floor=0.95, split_seed=split_seed, progress=progress)
-    result = unlearning_eval(model, sae, **options).to_saebench()
-    best, candidates = _swept(model, sae, groups, task, split_seed, progress)
-    chosen, tried = choose_on_validation(model, sae, candidates, bench)
-    if closed:
-        chosen = Intervention('zero', tuple(range(closed)), method='close the group')
+    score = unlearning_eval(model, sae, task=task, layer=layer, floor=0.95, **options)
+    best, candidates = _swept(model, sae, groups, task, **options)
+    chosen, tried = _chosen_edit(model, sae, candidates, bench, closed)
     scored, answers = removal(model, sae, chosen, layer, bench, seed, control)
     held_out = training_texts(bench, prompts=False)[2][:400]
-    result['removal'] = scored | dict(tried=tried)
-    result['interventions'] = intervention_records(best)
-    result['loss_recovered'] = loss_recovered(model, sae, layer, held_out)
-    result['sparse_probing'] = probe_sae(model, sae, layer, bench, seed, progress)
-    return result, answers
+    parts = dict(
+        removal=scored | dict(tried=tried),
+        interventions=intervention_records(best),
+        loss_recovered=loss_recovered(model, sae, layer, held_out),
+        sparse_probing=probe_sae(model, sae, layer, bench, seed, progress),
+    )
+    return score.to_saebench() | parts, answers
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #cd2e3e40
 def summary(
@@ -1212,6 +1242,39 @@ def _make_result(r: ResolvedRun, lm, eval_model, out, depends, options):
         return save_result(out, r.ident, result | _describe(r, depends), *beside)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #6874e3ff
+def _resolved(name, seed, model, layer, forget, options):
+    "The run and its loaded model. Options are checked before the model is loaded."
+    resolve_run(name, seed, model, layer, forget, **options)
+    lm = load_model(model) if isinstance(model, (str, Path)) else model
+    r = resolve_run(name, seed, lm, layer, forget, **options)
+    _check_model(r, lm)
+    return r, lm
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #4ed3b141
+def _found_or_checked(r: ResolvedRun, lm, eval_model, control, out, force, progress):
+    "What the result depends on, and the result if it is there; if not, the data are checked."
+    evaluated = _answering_model(r, lm, eval_model)  # loaded again after training
+    depends = training_dependencies(r, lm) | evaluation_dependencies(r, evaluated, control)
+    old = None if force else stored_result(out / f'{r.ident}.json', depends)
+    if not old:
+        check_writable(out)
+        _check_data(r, lm, evaluated, progress)
+    return depends, old
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #237d3a25
+def _new_result(r: ResolvedRun, lm, eval_model, out, depends, options):
+    "Make the result, and say so if `progress` (the second of the options)."
+    progress = options[1]
+    if progress:
+        print(f'{r.ident}: {r.preset.title}')
+    seed_everything(r.seed)
+    result = _make_result(r, lm, eval_model, out, depends, options)
+    if progress:
+        print(f'{r.ident}: FVU {result["metrics"]["fvu"]:.3f}, {summary(result)}')
+        print(outcome(result, out / f'{r.ident}.json'))
+    return result
+
+# %% ../../nbs/06_experiments/05_runs.ipynb #61de6031
 def run(
     name: str,  # a key of `RUNS`
     seed: int = 0,  # of the weights, the data order and everything random in training
@@ -1228,31 +1291,15 @@ def run(
     **options,  # changes to the preset: steps, lr, k, expansion, group_size, split_seed, …
 ) -> dict:  # the result, as saved
     "Train and evaluate one SAE, unless its result is there."
-    r = resolve_run(name, seed, model, layer, forget, **options)
-    lm = load_model(model) if isinstance(model, (str, Path)) else model
-    r = resolve_run(name, seed, lm, layer, forget, **options)
-    _check_model(r, lm)
+    r, lm = _resolved(name, seed, model, layer, forget, options)
     control = name in MAIN if control is None else bool(control)
     eval_model = None if eval_model == model else eval_model
-    evaluated = _answering_model(r, lm, eval_model)
-    depends = training_dependencies(r, lm) | evaluation_dependencies(r, evaluated, control)
     out = Path(out or data_dir() / 'results')
-    file = out / f'{r.ident}.json'
-    old = None if force else stored_result(file, depends)
+    depends, old = _found_or_checked(r, lm, eval_model, control, out, force, progress)
     if old:
         if progress:
             print(_already_there(out, old))
         return old
     if tensorboard:
         on_log = tensorboard_logger(Path(tensorboard) / r.ident)
-    check_writable(out)
-    _check_data(r, lm, evaluated, progress)
-    del evaluated  # loaded again after training: one model at a time is in memory
-    if progress:
-        print(f'{r.ident}: {r.preset.title}')
-    seed_everything(seed)
-    result = _make_result(r, lm, eval_model, out, depends, (force, progress, on_log))
-    if progress:
-        print(f'{r.ident}: FVU {result["metrics"]["fvu"]:.3f}, {summary(result)}')
-        print(outcome(result, file))
-    return result
+    return _new_result(r, lm, eval_model, out, depends, (force, progress, on_log))

@@ -224,6 +224,13 @@ def _run_all(todo, model, options, workers, progress):
             raise
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #75e8e06a
+def _raise_failures(failed, n_runs):
+    "One `SIBError` that names every run that failed; none if there is none."
+    if failed:
+        lines = [f'{name}, seed {one}: {error}' for (name, one), error in sorted(failed.items())]
+        raise SIBError(f'{len(failed)} of {n_runs} runs failed; ' + '; '.join(lines))
+
+# %% ../../nbs/06_experiments/06_studies.ipynb #92fb71f8
 def run_study(
     which: str = 'quick',  # a key of `STUDIES`
     seed: int = None,  # of all runs; None: the study's own
@@ -240,9 +247,7 @@ def run_study(
     usual = 1 if torch.cuda.is_available() else min(2, torch.get_num_threads())
     workers = usual if workers is None else check_count(workers, 'workers', 1)
     done, failed = _run_all(todo, model, options, min(len(todo), workers), progress)
-    if failed:
-        lines = [f'{name}, seed {one}: {error}' for (name, one), error in sorted(failed.items())]
-        raise SIBError(f'{len(failed)} of {len(todo)} runs failed; ' + '; '.join(lines))
+    _raise_failures(failed, len(todo))
     return [done[one] for one in todo]
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #5274a293
@@ -268,6 +273,12 @@ def _unreported_entities(domains, every, split_seed):
     return [entity for entity, kept in zip(entities, is_in) if kept][::every]
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #a93c4358
+def _last_residuals(lm, texts, layer, progress):
+    "The residual vector at the last token of each text."
+    residuals = collect_residuals(lm, texts, layer, progress=progress)
+    return residuals.x[torch.cat([residuals.doc.diff() != 0, torch.tensor([True])])]
+
+# %% ../../nbs/06_experiments/06_studies.ipynb #24bd0afe
 def beginnings(
     lm,  # the embedded model
     layer: int,  # 0-based block
@@ -281,14 +292,9 @@ def beginnings(
     texts = []
     for entity in entities:
         texts += [fill_template(template, entity) for template in SENTENCES.values()]
-    residuals = collect_residuals(lm, texts, layer, progress=progress)
-    is_last = torch.cat([residuals.doc.diff() != 0, torch.tensor([True])])
     n = len(SENTENCES)
     subject = torch.tensor([domains.index(entity['domain']) for entity in entities])
     aside = torch.tensor(in_part(_keys(entities), 'validation', split_seed))
-    return Beginnings(
-        residuals.x[is_last],
-        subject.repeat_interleave(n),
-        list(SENTENCES) * len(entities),
-        aside.repeat_interleave(n),
-    )
+    x = _last_residuals(lm, texts, layer, progress)
+    kinds = list(SENTENCES) * len(entities)
+    return Beginnings(x, subject.repeat_interleave(n), kinds, aside.repeat_interleave(n))

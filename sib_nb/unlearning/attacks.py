@@ -156,6 +156,12 @@ def _loss(model, ids, answers, vectors=None):
     return -scores.gather(1, answers.to(scores.device)[:, None]).mean()
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #c7b4ffcd
+def _starting_vectors(table, n, generator):
+    "The vectors of random tokens, to be changed by gradient descent."
+    start = torch.randint(len(table), (n,), generator=generator)
+    return table[start].clone().requires_grad_(True)
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #12c04a21
 def soft_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -166,9 +172,8 @@ def soft_prompt(
     generator = torch.Generator().manual_seed(seed)
     tokens = [_placeholder(one.model.tokenizer)] * config.n_vectors
     table = _embedding_table(one.model)
+    vectors = _starting_vectors(table, config.n_vectors, generator)
     size = table.square().mean().sqrt().item()
-    start = torch.randint(len(table), (config.n_vectors,), generator=generator)
-    vectors = table[start].clone().requires_grad_(True)
     optimizer = torch.optim.Adam([vectors], lr=config.lr * size)
     for _ in range(config.steps):
         ids, answers = _batch(prompts, tokens, config.batch_size, generator)
@@ -205,6 +210,15 @@ def _best_tokens(one, ids, answers, tokens, best, tried):
     return tokens
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #f3f19cf4
+def _token_gradient(one, ids, answers, tokens, table):
+    "The loss with some inserted tokens, and its gradient in their vectors."
+    placed = [_with_tokens(row, tokens) for row in ids]
+    vectors = table[tokens].clone().requires_grad_(True)
+    with torch.enable_grad(), one.running() as model:
+        loss = _loss(model, placed, answers, vectors)
+    return loss.item(), torch.autograd.grad(loss, vectors)[0]
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #7cc4fdc6
 def token_prompt(
     one: Evaluated,
     prompts: LetterPrompts,  # about train entities
@@ -217,13 +231,9 @@ def token_prompt(
     tokens = [_placeholder(one.model.tokenizer)] * config.n_tokens
     for _ in range(config.token_steps):
         ids, answers = _batch(prompts, [], config.batch_size, generator)
-        placed = [_with_tokens(row, tokens) for row in ids]
-        vectors = table[tokens].clone().requires_grad_(True)
-        with torch.enable_grad(), one.running() as model:
-            loss = _loss(model, placed, answers, vectors)
-        (gradient,) = torch.autograd.grad(loss, vectors)
+        loss, gradient = _token_gradient(one, ids, answers, tokens, table)
         tried = _candidates(gradient, table, tokens, config.n_candidates, generator)
-        tokens = _best_tokens(one, ids, answers, tokens, loss.item(), tried)
+        tokens = _best_tokens(one, ids, answers, tokens, loss, tried)
     return tokens
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #24eb34a8
@@ -250,6 +260,12 @@ class JunkDirection:
     share: float  # of the squared difference that lies along the vector
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #48633fab
+def _most_changed(difference, before):
+    "The block whose stream has changed most, relative to its length."
+    size = difference.square().sum((1, 2)) / before.square().sum((1, 2))
+    return int(size.argmax())
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #fb62ea83
 def junk_direction(
     original: Evaluated,
     edited: Evaluated,
@@ -259,10 +275,7 @@ def junk_direction(
     "What an edit adds along one direction."
     before, after = (_content_stream(one, forget.ids) for one in (original, edited))
     difference = after - before
-    layer = edited.layer
-    if layer is None:
-        size = difference.square().sum((1, 2)) / before.square().sum((1, 2))
-        layer = int(size.argmax())
+    layer = _most_changed(difference, before) if edited.layer is None else edited.layer
     difference = difference[layer]
     total = difference.square().sum()
     if not total > 0:
@@ -333,6 +346,17 @@ def round_weights(
 PARTS = ('edit', 'edit, no error', 'no edit, no error', 'error only')
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #2faee599
+def _sae_error(sae, h):
+    "What an SAE does not reconstruct."
+    return h - sae.decode(sae.encode(h.to(sae.W_enc.dtype))).to(h.dtype)
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #7ddf4e6c
+def _decoded_zeros(sae, h):
+    "What the decoder gives for latents that are all zero, in the type of `h`."
+    zeros = torch.zeros(1, len(sae.W_dec), device=h.device, dtype=sae.W_enc.dtype)
+    return sae.decode(zeros).to(h.dtype)
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #9ea8e6ae
 @dataclass(frozen=True)
 class PartEdit:
     "An intervention with or without parts of the residual stream, as a function for `Hooked`."
@@ -351,12 +375,8 @@ class PartEdit:
             edited = differentiable_intervention(self.intervention, self.sae, h, mask)
         if self.part == 'edit':
             return edited
-        as_read = h.to(self.sae.W_enc.dtype)
-        error = h - self.sae.decode(self.sae.encode(as_read)).to(h.dtype)
-        if self.part == 'error only':
-            zeros = torch.zeros(1, len(self.sae.W_dec), device=h.device, dtype=as_read.dtype)
-            return error + self.sae.decode(zeros).to(h.dtype)
-        return edited - error
+        error = _sae_error(self.sae, h)
+        return error + _decoded_zeros(self.sae, h) if self.part == 'error only' else edited - error
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #5f45766b
 def sae_part(
@@ -421,6 +441,32 @@ def first_point(
     return _asked_point(one, questions)
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #707e3569
+@dataclass
+class _Relearning:
+    "A copy of a model in fine-tuning, its edit in place."
+
+    copied: Evaluated
+    sequences: list  # `(ids, labels)`, ordered by length
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator  # of the batches
+    batch_size: int  # sequences a step
+
+    def step(self):
+        "One step on a random batch."
+        sizes = self.batch_size, self.generator
+        with self.copied.running() as model:
+            _finetuning_step(model, self.optimizer, self.sequences, *sizes)
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #b85aca8b
+def _start_relearning(one, sequences, rate, batch_size, seed):
+    "A fine-tuning before its first step; `one` is not changed."
+    copied = one.on(copy.deepcopy(one.model).requires_grad_(True))
+    optimizer = torch.optim.AdamW(copied.model.parameters(), lr=rate, weight_decay=0.0)
+    ordered = sorted(sequences, key=lambda pair: len(pair[0]))
+    generator = torch.Generator().manual_seed(seed)
+    return _Relearning(copied, ordered, optimizer, generator, batch_size)
+
+# %% ../../nbs/05_unlearning/11_attacks.ipynb #c0518173
 def relearn(
     one: Evaluated,  # is not changed
     sequences,  # `(ids, labels)`, from `finetuning_data`
@@ -434,21 +480,16 @@ def relearn(
     "Fine-tune a copy, the edit in place, and ask in between."
     if not len(sequences):
         raise SIBError('relearning: there is no sequence to learn from')
-    start = start or _asked_point(one, questions)
-    copied = one.on(copy.deepcopy(one.model).requires_grad_(True))
-    optimizer = torch.optim.AdamW(copied.model.parameters(), lr=rate, weight_decay=0.0)
-    generator = torch.Generator().manual_seed(seed)
-    ordered = sorted(sequences, key=lambda pair: len(pair[0]))
-    curve = [start]
+    curve = [start or _asked_point(one, questions)]
+    learning = _start_relearning(one, sequences, rate, config.batch_size, seed)
     for step in range(1, max(config.asked_at) + 1):
         if curve[-1]['forget'] >= target:
             break
-        with copied.running() as model:
-            _finetuning_step(model, optimizer, ordered, config.batch_size, generator)
+        learning.step()
         if step in config.asked_at:
-            curve.append(_asked_point(copied, questions, ('forget',), step))
+            curve.append(_asked_point(learning.copied, questions, ('forget',), step))
     if len(curve) > 1:
-        curve[-1] |= _asked_point(copied, questions, ('retain',), curve[-1]['step'])
+        curve[-1] |= _asked_point(learning.copied, questions, ('retain',), curve[-1]['step'])
     return curve
 
 # %% ../../nbs/05_unlearning/11_attacks.ipynb #e72d4b7a

@@ -25,7 +25,8 @@ from ..core import SIBError, load_json, save_json, versions
 from ..integrity import content_key, model_key
 from ..language_model.data import DEFAULT_FORGET, load_entities
 from ..language_model.domains import SIDES, Domains, find_domains
-from ..language_model.embedded_models import embedded_models, reference_name
+from ..language_model.embedded_models import embedded_models
+from ..language_model.embedded_models import reference_name as _named_reference
 from ..language_model.formats import QUESTION_FORMATS, Condition
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import Evaluated, evaluated
@@ -108,10 +109,16 @@ class AuditConfig:
     relearning: RelearnConfig = field(default_factory=RelearnConfig)
 
     def __post_init__(self):
-        for name in ('n', 'n_inside', 'n_attacked', 'n_documents'):
-            check_count(getattr(self, name), name, 1)
-        for part in self.parts:
-            check_choice(part, 'part', AUDIT_PARTS)
+        self._check()
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #0eca4b18
+@patch
+def _check(self: AuditConfig):
+    "Raise `SIBError` for a size below 1 or an unknown part."
+    for name in ('n', 'n_inside', 'n_attacked', 'n_documents'):
+        check_count(getattr(self, name), name, 1)
+    for part in self.parts:
+        check_choice(part, 'part', AUDIT_PARTS)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #8f370b09
 _FEW = (
@@ -242,22 +249,25 @@ class AuditTask:
         return evaluated(self.model)
 
     @cached_property
-    def reference_name(self):
-        "The embedded model that was trained without the domain; '' if there is none."
-        forget = self.domains.forget
-        name = reference_name(self.model.name, forget[0]) if len(forget) == 1 else ''
-        return name if name in embedded_models() else ''
-
-    @cached_property
     def reference(self):
         "The reference as an `Evaluated`; None if it guesses."
         return evaluated(load_model(self.reference_name)) if self.reference_name else None
 
-    def questions(self, n, part=None, asked=None):
-        "Questions of a score."
-        config = self.config
-        options = dict(split_seed=config.split_seed, n=n, seed=config.seed, asked=asked)
-        return score_questions(self.model, self.domains, part or config.part, **options)
+# %% ../../nbs/05_unlearning/09_audit.ipynb #4425f6d3
+@patch(as_prop=True)
+def reference_name(self: AuditTask):
+    "The embedded model that was trained without the domain; '' if there is none."
+    forget = self.domains.forget
+    name = _named_reference(self.model.name, forget[0]) if len(forget) == 1 else ''
+    return name if name in embedded_models() else ''
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #72ae0f13
+@patch
+def questions(self: AuditTask, n, part=None, asked=None):
+    "Questions of a score."
+    config = self.config
+    options = dict(split_seed=config.split_seed, n=n, seed=config.seed, asked=asked)
+    return score_questions(self.model, self.domains, part or config.part, **options)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #f3a1ef42
 @patch(as_prop=True)
@@ -415,6 +425,20 @@ def retained_by_format(
     return retain.retained.clip(upper=1).groupby(names, sort=False).mean()
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #f753d219
+def _share_numbers(by_format):
+    "The removed shares of the formats, and their means."
+    shares = by_format.removed.astype(float)
+    both = by_format[['own', 'others']].astype(float).dropna()
+    is_letters = by_format.in_letters.astype(bool)
+    return dict(
+        removed=shares.dropna().to_dict(),
+        own=both.own.mean(),
+        heading_gap=(both.own - both.others).mean(),
+        letters=shares[is_letters].mean(),
+        words=shares[~is_letters].mean(),
+    )
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #373ca59d
 def verdict_numbers(
     table: pd.DataFrame,  # from `score_table`
     entropies: dict,  # share of the original's entropy of letters, by side
@@ -422,18 +446,9 @@ def verdict_numbers(
     loss_added: float = 0.0,  # nats a token of retain text; NaN: not measured
 ) -> dict:
     "What the rules of the verdict compare with thresholds."
-    by_format = removed_by_format(table)
-    shares = by_format.removed.astype(float)
-    both = by_format[['own', 'others']].astype(float).dropna()
-    is_letters = by_format.in_letters.astype(bool)
     retained = retained_by_format(table)
     spread = [value for value in entropies.values() if not math.isnan(value)]
-    return dict(
-        removed=shares.dropna().to_dict(),
-        own=both.own.mean(),
-        heading_gap=(both.own - both.others).mean(),
-        letters=shares[is_letters].mean(),
-        words=shares[~is_letters].mean(),
+    return _share_numbers(removed_by_format(table)) | dict(
         retained=retained.mean(),
         lost=sorted(retained.index[retained < KEPT]),
         spread=min(spread, default=1.0),
@@ -454,26 +469,35 @@ def _where_removed(removed):
     return f'hidden from some: removed only in {", ".join(gone) or "no format"}'
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #889a52ce
+def _is_damaged(numbers):
+    "The first rule of the verdict."
+    is_broken = numbers['retained'] < KEPT or numbers['spread'] < SPREAD
+    return is_broken or numbers['loss_added'] > MAX_LOSS
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #1447d146
+def _is_untouched(numbers):
+    "Whether nothing was removed."
+    own = 0.0 if math.isnan(numbers['own']) else numbers['own']
+    shares = [*numbers['removed'].values()]
+    is_little = max(np.mean(shares or [0.0]), own) < UNTOUCHED
+    return is_little and max(shares, default=0.0) < REMOVED
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #9e009db7
 def judge(
     numbers: dict,  # from `verdict_numbers`
 ) -> str:
     "The verdict by the first rule that holds."
-    removed = numbers['removed']
-    is_broken = numbers['retained'] < KEPT or numbers['spread'] < SPREAD
-    if is_broken or numbers['loss_added'] > MAX_LOSS:
+    if _is_damaged(numbers):
         return 'damaged'
     if numbers['heading_gap'] >= CUE_GAP:
         return 'reads a cue: heading'
     if numbers['words'] < UNTOUCHED and numbers['letters'] - numbers['words'] >= CUE_GAP:
         return 'reads a cue: letters'
-    own = 0.0 if math.isnan(numbers['own']) else numbers['own']
-    shares = [*removed.values()]
-    is_little = max(np.mean(shares or [0.0]), own) < UNTOUCHED
-    if is_little and max(shares, default=0.0) < REMOVED:
+    if _is_untouched(numbers):
         return 'nothing removed'
     if numbers['worse'] > WORSE and numbers['worse_lower'] > 0:
         return 'worse than ignorance'
-    return _where_removed(removed)
+    return _where_removed(numbers['removed'])
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #ef799745
 def _kind_rows(questions, n):
@@ -628,28 +652,43 @@ def relearning(self: AuditTask, one):
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #a5b9a80e
 @patch
-def attacks(self: AuditTask, edited):
-    "All attacks on an edited model, as rows."
-    before = self.attacked(edited)
-    originals = self.stored('attacked original', lambda: self.attacked(self.original))
+def changed_rows(self: AuditTask, edited):
+    "A row for each attack that changes the model without training."
+    before = self.attacked(edited)['forget']
+    original = self.stored('attacked original', lambda: self.attacked(self.original))['forget']
     changed, junk = self.changes(edited)
     rows = []
     for name, one in changed.items():
         found = self.attacked(one)
         more = dict(share=junk.share) if name == 'without its first direction' else {}
-        accuracies = found['forget'], before['forget'], originals['forget']
+        accuracies = found['forget'], before, original
         rows.append(_attack_row(name, *accuracies, retain=found['retain'], **more))
-    plain = self.plain_accuracy(edited)
-    of_original = self.stored('plain original', lambda: self.plain_accuracy(self.original))
+    return rows
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #ca4a9381
+@patch
+def search_rows(self: AuditTask, edited, before, original):
+    "A row for each search for a prompt, beside the same search on the reference."
     of_reference = {}
     if self.reference is not None:
         of_reference = self.stored('searched', lambda: self.search(self.reference))
     is_reference = self.reference is not None and edited == self.reference
     searched = of_reference if is_reference else self.search(edited)
+    rows = []
     for name, accuracy in searched.items():
-        accuracies = accuracy, plain, of_original
-        rows.append(_attack_row(name, *accuracies, of_reference.get(name, math.nan)))
-    return rows + self.relearning_rows(edited, plain, of_original)
+        reference = of_reference.get(name, math.nan)
+        rows.append(_attack_row(name, accuracy, before, original, reference))
+    return rows
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #2427393b
+@patch
+def attacks(self: AuditTask, edited):
+    "All attacks on an edited model, as rows."
+    rows = self.changed_rows(edited)
+    before = self.plain_accuracy(edited)
+    original = self.stored('plain original', lambda: self.plain_accuracy(self.original))
+    rows += self.search_rows(edited, before, original)
+    return rows + self.relearning_rows(edited, before, original)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #d14f325b
 def _steps_of(curve):
@@ -772,6 +811,26 @@ def audit_task(
     return AuditTask(model, domains, config or AuditConfig(), folder and Path(folder))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #77cfb86d
+def _measure(task, edited, timed):
+    "Grids of the edited model, and what the parts of the audit found."
+    with sharing_lower(task.lower_streams(edited)):
+        timed('original and reference', task.compared)
+        grids = timed('asking', lambda: task.edited_answers(edited))
+    makers = dict(inside=task.inside, attacks=task.attacks)
+    makers['costs'] = lambda one: task.costs(one, grids)
+    found = dict(inside={}, attacks=[], costs={})
+    for part in task.config.parts:
+        found[part] = timed(part, lambda: makers[part](edited))
+    return grids, found
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #a49dbfc6
+def _verdict_numbers_of(task, grids, table, summary, costs):
+    "The numbers of the verdict from everything that was measured."
+    worse = summary['worse'], summary['worse_lower']
+    loss = costs.get('loss_added', math.nan)
+    return verdict_numbers(table, _entropy_shares(task, grids), worse, loss)
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #0876c9da
 def audit(
     model,  # the original, from `load_model`; or an `AuditTask`, whose answers are used again
     edit=None,  # None, another model, an object with `on(model)`, or a function of the stream
@@ -783,22 +842,12 @@ def audit(
     progress: bool = False,  # whether a line is printed after each part
 ) -> Audit:
     "What an edit of a model removed, hides and damages."
-    is_task = isinstance(model, AuditTask)
-    task = model if is_task else audit_task(model, benchmark, config)
+    task = model if isinstance(model, AuditTask) else audit_task(model, benchmark, config)
     edited = evaluated(task.model, edit, layer)
     timed = _Timer(progress)
-    with sharing_lower(task.lower_streams(edited)):
-        timed('original and reference', task.compared)
-        grids = timed('asking', lambda: task.edited_answers(edited))
-    makers = dict(inside=task.inside, attacks=task.attacks)
-    makers['costs'] = lambda one: task.costs(one, grids)
-    found = dict(inside={}, attacks=[], costs={})
-    for part in task.config.parts:
-        found[part] = timed(part, lambda: makers[part](edited))
+    grids, found = _measure(task, edited, timed)
     table, summary = _summary(task, grids, task.config.n_draws)
-    worse = summary['worse'], summary['worse_lower']
-    loss = found['costs'].get('loss_added', math.nan)
-    numbers = verdict_numbers(table, _entropy_shares(task, grids), worse, loss)
+    numbers = _verdict_numbers_of(task, grids, table, summary, found['costs'])
     about = _about(task, edited, control, timed)
     return Audit(name, judge(numbers), numbers, table, summary, **found, about=about, grids=grids)
 

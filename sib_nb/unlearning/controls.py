@@ -11,6 +11,7 @@ __all__ = ['HEADINGS_SEEN', 'Push', 'HeadingMatch', 'ProbeMatch', 'ControlConfig
 import contextlib
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,11 @@ def on(
     return _pushing(self, model)
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #24178764
+def _heading_of(subject):
+    "The heading of a subject, with single spaces."
+    return ' '.join(HEADING.format(subject.replace('_', ' ')).split())
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #cb0678b3
 @dataclass(frozen=True)
 class HeadingMatch:
     "Selects the prompts whose heading names one of some subjects."
@@ -157,9 +163,7 @@ class HeadingMatch:
         h=None,  # not used
         mask=None,  # not used
     ):  # bool `(n,)`
-        headings = []
-        for subject in self.subjects:
-            headings.append(' '.join(HEADING.format(subject.replace('_', ' ')).split()))
+        headings = [_heading_of(subject) for subject in self.subjects]
         found = []
         for text in texts:
             words = ' '.join(text.split())
@@ -253,6 +257,13 @@ def _documents(domains, side, n, split_seed, rng):
     return [rows[i]['text'] for i in chosen]
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #4d6ebd15
+def _side_ids(model, domains, side, train, config, seed, split_seed, rng):
+    "Token ids of the prompts and documents of one side about train entities."
+    prompts = encode_prompts(model, _prompts(train, getattr(train, side), seed))
+    texts = _documents(domains, side, config.n_documents, split_seed, rng)
+    return prompts, encode_texts(model.tokenizer, texts)
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #567aecf5
 def control_data(
     model,  # from `load_model`
     domains,  # `Domains`: what is forgotten and what is retained
@@ -267,14 +278,24 @@ def control_data(
     validation = score_questions(model, domains, 'validation', **options)
     prompts, documents = {}, {}
     for side in SIDES:
-        texts = _prompts(train, getattr(train, side), seed)
-        prompts[side] = encode_prompts(model, texts)
-        texts = _documents(domains, side, config.n_documents, split_seed, rng)
-        documents[side] = encode_texts(model.tokenizer, texts)
+        source = (model, domains, side, train, config, seed, split_seed, rng)
+        prompts[side], documents[side] = _side_ids(*source)
     retain_prompts = encode_prompts(model, _prompts(validation, validation.retain, seed))
     return ControlData(prompts, documents, retain_prompts)
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #c7c9bb00
+def _labelled_ids(data, shuffle):
+    "Token ids of prompts and documents, and their labels: 1 forget, 0 retain."
+    ids, labels = [], []
+    for label, side in ((1, 'forget'), (0, 'retain')):
+        texts = data.prompts[side] + data.documents[side]
+        ids += texts
+        labels += [label] * len(texts)
+    if shuffle is not None:
+        labels = np.random.default_rng(shuffle).permutation(labels)
+    return ids, labels
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #d42b5213
 def probe_match(
     model,  # from `load_model`
     data: ControlData,
@@ -283,13 +304,7 @@ def probe_match(
     shuffle: int | None = None,  # seed by which the labels are shuffled; None: not shuffled
 ) -> ProbeMatch:
     "A linear probe for the forget domain, with a threshold from retain prompts."
-    ids, labels = [], []
-    for label, side in ((1, 'forget'), (0, 'retain')):
-        texts = data.prompts[side] + data.documents[side]
-        ids += texts
-        labels += [label] * len(texts)
-    if shuffle is not None:
-        labels = np.random.default_rng(shuffle).permutation(labels)
+    ids, labels = _labelled_ids(data, shuffle)
     means = _map_stream(_prompt_means, model, ids, layer).numpy()
     scaler, classifier = StandardScaler(), LogisticRegression(C=0.1, max_iter=500)
     make_pipeline(scaler, classifier).fit(means, labels)
@@ -327,6 +342,14 @@ class LatentSums:
     scale: np.ndarray  # mean activation where a latent fires, 0 if never, `(d_sae,)`
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #901ca47d
+def _batch_sums(sae, h, mask):
+    "Of each text the sums of squares, activations and firings of all latents, and its tokens."
+    is_content = mask.bool() & (mask.cumsum(1) > 1)
+    latents = sae.encode(h.to(sae.W_enc.dtype)) * is_content[..., None]
+    parts = [latents.square().sum(1), latents.sum(1), (latents > 0).sum(1)]
+    return torch.cat([*parts, is_content.sum(1, keepdim=True)], 1).double()
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #72cc6436
 def latent_sums(
     model,  # from `load_model`
     sae,  # its layer is read
@@ -334,17 +357,8 @@ def latent_sums(
 ) -> LatentSums:
     "Energy and scale of every latent over the tokens of documents, without the first token."
     layer = check_sae(sae, model)
-
-    def sums(h, mask):
-        is_content = mask.bool() & (mask.cumsum(1) > 1)
-        latents = sae.encode(h.to(sae.W_enc.dtype)) * is_content[..., None]
-        parts = [latents.square().sum(1), latents.sum(1), (latents > 0).sum(1)]
-        n_tokens = is_content.sum(1, keepdim=True)
-        return torch.cat([*parts, n_tokens], 1).double()
-
-    total = _map_stream(sums, model, ids, layer).sum(0)
-    d_sae = len(sae.W_dec)
-    square, activation, fires = total[:-1].split(d_sae)
+    total = _map_stream(partial(_batch_sums, sae), model, ids, layer).sum(0)
+    square, activation, fires = total[:-1].split(len(sae.W_dec))
     norm = sae.W_dec.detach().double().cpu().square().sum(1)
     energy = square / total[-1] * norm
     return LatentSums(energy.numpy(), (activation / fires.clamp(min=1)).numpy())
@@ -428,6 +442,17 @@ def _push_size(model, data, layer, multiple):
     return multiple * _map_stream(last_length, model, prompts, layer).mean().item()
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #750dea43
+def _push_controls(model, domains, data, layer, config, seed):
+    "The three controls that need no SAE."
+    size = _push_size(model, data, layer, config.push)
+    rules = dict(
+        heading_push=HeadingMatch(domains.subjects('forget')),
+        probe_push=probe_match(model, data, layer, config),
+        shuffled_probe=probe_match(model, data, layer, config, shuffle=seed),
+    )
+    return {name: Push(rule, layer, size, seed) for name, rule in rules.items()}
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #e5905404
 def control_edits(
     model,  # from `load_model`
     domains,  # `Domains`: what is forgotten and what is retained
@@ -443,13 +468,7 @@ def control_edits(
         raise SIBError('an SAE and its intervention belong together; pass both, or neither')
     layer = check_layer(model, layer)
     data = control_data(model, domains, config, seed, split_seed)
-    size = _push_size(model, data, layer, config.push)
-    rules = dict(
-        heading_push=HeadingMatch(domains.subjects('forget')),
-        probe_push=probe_match(model, data, layer, config),
-        shuffled_probe=probe_match(model, data, layer, config, shuffle=seed),
-    )
-    controls = {name: Push(rule, layer, size, seed) for name, rule in rules.items()}
+    controls = _push_controls(model, domains, data, layer, config, seed)
     if sae is not None:
         controls |= _sae_controls(model, sae, intervention, data, seed)
     return controls

@@ -126,6 +126,17 @@ def _next_token_logprobs(model, batch):
     return unembed(model, hidden).float().log_softmax(-1), labels[is_labelled]
 
 # %% ../../nbs/05_unlearning/12_costs.ipynb #7c6817ef
+def _batch_costs(original, edited, batch):
+    "Sums over the predicted tokens of a batch: both losses, the divergence; and their number."
+    with original.running() as model:
+        before, tokens = _next_token_logprobs(model, batch)
+    with edited.running() as model:
+        after, _ = _next_token_logprobs(model, batch)
+    losses = [-logp.gather(1, tokens[:, None]).sum() for logp in (before, after)]
+    divergence = (before.exp() * (before - after)).sum()
+    return torch.stack([*losses, divergence, divergence.new_tensor(len(tokens))]).cpu()
+
+# %% ../../nbs/05_unlearning/12_costs.ipynb #1fc20578
 @torch.no_grad()
 def text_costs(
     original: Evaluated,
@@ -143,17 +154,21 @@ def text_costs(
     sums = torch.zeros(4, dtype=torch.float64)
     for start in range(0, len(sequences), batch_size):
         batch = collate(sequences[start : start + batch_size], tokenizer, original.model.device)
-        with original.running() as model:
-            before, tokens = _next_token_logprobs(model, batch)
-        with edited.running() as model:
-            after, _ = _next_token_logprobs(model, batch)
-        losses = [-logp.gather(1, tokens[:, None]).sum() for logp in (before, after)]
-        divergence = (before.exp() * (before - after)).sum()
-        sums += torch.stack([*losses, divergence, divergence.new_tensor(len(tokens))]).cpu()
+        sums += _batch_costs(original, edited, batch)
     first, second, divergence = (sums[:3] / sums[3]).tolist()
     return dict(original_loss=first, loss=second, loss_added=second - first, kl=divergence)
 
 # %% ../../nbs/05_unlearning/12_costs.ipynb #9dc2a977
+def _seconds(one, prompt):
+    "Time of a forward pass of one prompt."
+    ids, mask = pad(encode_prompts(one.model, [prompt]), one.model.tokenizer)
+    ids, mask = ids.to(one.model.device), mask.to(one.model.device)
+    with one.running() as model:
+        start = time.perf_counter()
+        model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
+        return time.perf_counter() - start
+
+# %% ../../nbs/05_unlearning/12_costs.ipynb #2b88c1c7
 @torch.no_grad()
 def latency(
     original: Evaluated,
@@ -166,12 +181,7 @@ def latency(
     times = dict(original=[], edited=[])
     for prompt in prompts:
         for name, one in [('original', original), ('edited', edited)] * repeats:
-            ids, mask = pad(encode_prompts(one.model, [prompt]), one.model.tokenizer)
-            ids, mask = ids.to(one.model.device), mask.to(one.model.device)
-            with one.running() as model:
-                start = time.perf_counter()
-                model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
-                times[name].append(time.perf_counter() - start)
+            times[name].append(_seconds(one, prompt))
     medians = {f'{name}_ms': 1000 * float(np.median(found)) for name, found in times.items()}
     return dict(medians, slowdown=medians['edited_ms'] / medians['original_ms'])
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 
 from ..core import SIBError
 from ..language_model.packed_forward import fast_products
@@ -67,11 +68,13 @@ class _LatentSums:
         self.totals = [old + value.double().cpu() for old, value in zip(self.totals, new)]
         self.n_tokens += len(latents)
 
-    def means(self):
-        "Firing frequency, mean square, mean activation, firing frequency of groups."
-        if not all(torch.isfinite(total).all() for total in self.totals):
-            raise SIBError('the SAE gives NaN or infinity: are its weights finite?')
-        return [total / self.n_tokens for total in self.totals]
+# %% ../../nbs/05_unlearning/04_feature_groups.ipynb #4dac014a
+@patch
+def means(self: _LatentSums):
+    "Firing frequency, mean square, mean activation, firing frequency of groups."
+    if not all(torch.isfinite(total).all() for total in self.totals):
+        raise SIBError('the SAE gives NaN or infinity: are its weights finite?')
+    return [total / self.n_tokens for total in self.totals]
 
 # %% ../../nbs/05_unlearning/04_feature_groups.ipynb #fc635036
 def _part_means(sae, chunks, membership):
@@ -108,6 +111,15 @@ def _scale(forget, retain):
     return np.where(on_forget > 0, on_forget, np.where(on_retain > 0, on_retain, 1.0))
 
 # %% ../../nbs/05_unlearning/04_feature_groups.ipynb #c1a77c11
+def _statistics_of(means, groups):
+    "The statistics from the four means of each side."
+    freq, power, activation, group_freq = (
+        {side: of_side[number] for side, of_side in means.items()} for number in range(4)
+    )
+    scale = _scale(*((freq[side], activation[side]) for side in ('forget', 'retain')))
+    return FeatureStatistics(freq, power, None if groups is None else group_freq, scale)
+
+# %% ../../nbs/05_unlearning/04_feature_groups.ipynb #55f7e520
 @torch.no_grad()
 @fast_products()
 def feature_statistics(
@@ -122,14 +134,11 @@ def feature_statistics(
     check_count(split_seed, 'split_seed')
     check_task(task, hook_layer(sae))
     membership = _membership(sae, groups)
-    sides = ('forget', 'retain')
-    data = {side: _data_parts(task, side, source, split_seed) for side in sides}
-    freq, power, group_freq, activation = {}, {}, {}, {}
-    for side in sides:
-        means = _mean_over_parts([_part_means(sae, part, membership) for part in data[side]])
-        freq[side], power[side], activation[side], group_freq[side] = means
-    scale = _scale(*((freq[side], activation[side]) for side in sides))
-    return FeatureStatistics(freq, power, None if groups is None else group_freq, scale)
+    data = {side: _data_parts(task, side, source, split_seed) for side in ('forget', 'retain')}
+    means = {}
+    for side, parts in data.items():
+        means[side] = _mean_over_parts([_part_means(sae, part, membership) for part in parts])
+    return _statistics_of(means, groups)
 
 # %% ../../nbs/05_unlearning/04_feature_groups.ipynb #fe7dad13
 def top_ratio(

@@ -139,7 +139,18 @@ class ContentData:
 # %% ../../nbs/05_unlearning/10_inside.ipynb #937bfc4f
 CONTENTS = dict(kind=SENTENCES['kind'], definition='{x} means')  # the text before each content
 
+# %% ../../nbs/05_unlearning/10_inside.ipynb #c5bf636a
+def _labelled_entities(domain, content, minimum):
+    "Known entities of a domain with their labels, where they have one."
+    known = [e for e in load_entities() if e['known'] and e['domain'] == domain]
+    labels_of = content_labels if content == 'kind' else definition_labels
+    pairs = zip(known, labels_of(known, minimum))
+    kept = [(entity, label) for entity, label in pairs if label is not None]
+    if len({label for _, label in kept}) < 2:
+        raise SIBError(f'{domain}: fewer than two labels have {minimum} known entities')
+    return kept
 
+# %% ../../nbs/05_unlearning/10_inside.ipynb #7bd2d653
 def content_data(
     model,  # from `load_model`
     domain: str,  # of the embedded benchmark
@@ -149,12 +160,7 @@ def content_data(
 ) -> ContentData:
     "Sentences about the known entities of a domain. Errors: `SIBError` for too few."
     check_choice(content, 'content', CONTENTS)
-    known = [e for e in load_entities() if e['known'] and e['domain'] == domain]
-    labels_of = content_labels if content == 'kind' else definition_labels
-    labels = labels_of(known, minimum)
-    kept = [(e, label) for e, label in zip(known, labels) if label is not None]
-    if len({label for _, label in kept}) < 2:
-        raise SIBError(f'{domain}: fewer than two labels have {minimum} known entities')
+    kept = _labelled_entities(domain, content, minimum)
     bos = model_style(model).bos
     texts = [bos + fill_template(CONTENTS[content], entity) for entity, _ in kept]
     keys = [f'{entity["domain"]}/{entity["name"]}' for entity, _ in kept]
@@ -175,6 +181,16 @@ def _new_probe(kind, seed):
     return make_pipeline(StandardScaler(), classifier)
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #b54a8481
+def _trained_probe(x, data, kind, seed):
+    "A probe trained on the texts that are not for the test, and the logarithm of their frequencies."
+    probe = _new_probe(kind, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # the perceptron stops before it has converged
+        probe.fit(x[~data.is_test], data.labels[~data.is_test])
+    counts = Counter(data.labels[~data.is_test])
+    return probe, np.log([counts[label] / counts.total() for label in probe.classes_])
+
+# %% ../../nbs/05_unlearning/10_inside.ipynb #0ab0f7b4
 def probe_bits(
     x,  # activations `(n, d)`
     data: ContentData,
@@ -184,13 +200,8 @@ def probe_bits(
     "Train a probe and test it on other entities."
     check_choice(kind, 'probe', PROBES)
     x = np.asarray(x, np.float64)
-    probe = _new_probe(kind, seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # the perceptron stops before it has converged
-        probe.fit(x[~data.is_test], data.labels[~data.is_test])
+    probe, prior = _trained_probe(x, data, kind, seed)
     place = {label: number for number, label in enumerate(probe.classes_)}
-    counts = Counter(data.labels[~data.is_test])
-    prior = np.log([counts[label] / counts.total() for label in probe.classes_])
     known = np.isin(data.labels, probe.classes_) & data.is_test
     answer = np.array([place[label] for label in data.labels[known]])
     logp = np.log(np.maximum(probe.predict_proba(x[known]), 1e-12))
@@ -231,6 +242,14 @@ def _removed_content(before, after, layer, data, kinds, seed):
     return bits.assign(stream='removed', layer=layer).rename(columns=dict(bits='edited'))
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #7dbaa12d
+def _reference_bits(reference, first, options, cache):
+    "What probes read from the reference from a block on; NaN without a reference."
+    if reference is None:
+        return math.nan
+    _, table = _cached_content('reference', reference, *options, cache)
+    return table[table.layer >= first].bits.to_numpy()
+
+# %% ../../nbs/05_unlearning/10_inside.ipynb #f567fbda
 def content_probes(
     original: Evaluated,
     edited: Evaluated,
@@ -248,18 +267,13 @@ def content_probes(
     after = last_token_streams(edited, data.texts)
     table = table.drop(columns='accuracy').rename(columns=dict(bits='original'))
     table = table[table.layer >= first].reset_index(drop=True)
-    table['edited'] = stream_bits(after, data, first, kinds, seed).bits
-    table['reference'] = math.nan
-    if reference is not None:
-        _, of_reference = _cached_content('reference', reference, *options, cache)
-        chosen = of_reference[of_reference.layer >= first]
-        table['reference'] = chosen.bits.to_numpy()
     table.insert(0, 'stream', 'after block')
+    table['edited'] = stream_bits(after, data, first, kinds, seed).bits
+    table['reference'] = _reference_bits(reference, first, options, cache)
     if edited.layer is not None:
         removed = _removed_content(before, after, first, *options)
         table = pd.concat([table, removed.drop(columns='accuracy', errors='ignore')])
-    table['above_reference'] = table.edited - table.reference
-    return table.reset_index(drop=True)
+    return table.assign(above_reference=table.edited - table.reference).reset_index(drop=True)
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #be80e0de
 def _first_tokens(model, starts_and_options):
@@ -271,6 +285,16 @@ def _first_tokens(model, starts_and_options):
     return torch.tensor(tokens)
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #6f687ce7
+def _sentences(model, rows, entities):
+    "The beginning of a sentence about each entity, and its four completions."
+    style = model_style(model)
+    pairs = []
+    for row in rows:
+        entity = entities[row['subject'], row['entity']]
+        pairs.append(completions(row, entity, QUESTION_FORMATS['sentence'], *style))
+    return pairs
+
+# %% ../../nbs/05_unlearning/10_inside.ipynb #62349833
 @torch.no_grad()
 def logit_lens(
     one: Evaluated,
@@ -278,12 +302,7 @@ def logit_lens(
     entities: dict,  # {(domain, name): entity}
 ) -> np.ndarray:  # accuracy after every block; four options
     "How often the right option's first token leads among the four, block by block."
-    style = model_style(one.model)
-    asked = QUESTION_FORMATS['sentence']
-    pairs = []
-    for row in rows:
-        entity = entities[row['subject'], row['entity']]
-        pairs.append(completions(row, entity, asked, *style))
+    pairs = _sentences(one.model, rows, entities)
     streams = last_token_streams(one, [start for start, _ in pairs])
     tokens = _first_tokens(one.model, pairs)
     answer = torch.tensor([row['answer'] for row in rows])

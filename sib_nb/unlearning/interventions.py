@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'Guard', 'Intervention', 'guard_statistic', 'check_intervention', 'differentiable_intervention',
            'apply_intervention', 'calibrated_guards', 'sweep_interventions', 'best_interventions',
-           'intervention_records', 'intervention_grid', 'random_twins', 'intervening']
+           'intervention_records', 'GridSettings', 'intervention_grid', 'random_twins', 'intervening']
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #146ae45d
 import contextlib
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
+from fastcore.meta import delegates
 
 from ..core import SIBError
 from ..language_model.model import layers
@@ -73,9 +74,7 @@ class Guard:
 
     features: tuple  # latents that the statistic is computed from
     threshold: float  # a prompt is selected if its statistic is larger
-    # 'fraction' of tokens on which a latent fires; 'activity': summed activations in units of
-    # `unit`, mean over tokens
-    statistic: str = 'fraction'
+    statistic: str = 'fraction'  # or 'activity'
     unit: tuple = ()  # of each latent, for 'activity'; empty: 1
     percentile: float | None = None  # of validation retain questions, if it was set by them
 
@@ -111,15 +110,21 @@ class Intervention:
     method: str = ''  # name in tables; empty: the kind
 
     def __post_init__(self):
-        check_choice(self.kind, 'kind', KINDS)
-        check_choice(self.where, 'where', ('firing', 'prompt'))
-        check_number(self.strength, 'strength', minimum=0)
-        if self.rank is not None:
-            check_count(self.rank, 'rank', 1)
-        if not isinstance(self.guard, (Guard, type(None))):
-            raise SIBError(f'guard is {type(self.guard).__name__}; pass a Guard, or None')
-        _store_plain_tuples(self)
-        object.__setattr__(self, 'method', self.method or self.kind)
+        self._check()
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #5d31862a
+@patch
+def _check(self: Intervention):
+    "Raise `SIBError` for a field that makes no sense; store plain tuples."
+    check_choice(self.kind, 'kind', KINDS)
+    check_choice(self.where, 'where', ('firing', 'prompt'))
+    check_number(self.strength, 'strength', minimum=0)
+    if self.rank is not None:
+        check_count(self.rank, 'rank', 1)
+    if not isinstance(self.guard, (Guard, type(None))):
+        raise SIBError(f'guard is {type(self.guard).__name__}; pass a Guard, or None')
+    _store_plain_tuples(self)
+    object.__setattr__(self, 'method', self.method or self.kind)
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #e199fe7f
 def _activations(sae, h, mask, features):
@@ -291,6 +296,15 @@ def _validation_statistic(sae, task, guard, split_seed):
     return np.concatenate(values)
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #c6a185d9
+def _at_percentiles(guard, values, percentiles):
+    "The guard with its threshold at percentiles of a statistic."
+    guards = []
+    for percentile in percentiles:
+        threshold = float(np.percentile(values, percentile))
+        guards.append(replace(guard, threshold=threshold, percentile=percentile))
+    return guards
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #07a25e01
 @torch.no_grad()
 @fast_products()
 def calibrated_guards(
@@ -307,11 +321,7 @@ def calibrated_guards(
     check_intervention(Intervention('zero', (), guard=guard), sae)
     check_task(task, hook_layer(sae))
     percentiles = check_list(percentiles, 'percentiles', check_number, minimum=0, maximum=100)
-    values = _validation_statistic(sae, task, guard, split_seed)
-    return [
-        replace(guard, threshold=float(np.percentile(values, percentile)), percentile=percentile)
-        for percentile in percentiles
-    ]
+    return _at_percentiles(guard, _validation_statistic(sae, task, guard, split_seed), percentiles)
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #b0e4c947
 def _edit_key(intervention, fires):
@@ -494,13 +504,18 @@ def _row_status(row):
     return status_of(best, max(row.forget_base_own, row.forget_base_exchanged))
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #a10df3da
-def _check_sweep(model, sae, task, interventions):
-    "Raise `SIBError` if there is nothing to do, or if the parts do not belong together."
+def _checked_sweep(model, sae, task, interventions, gate):
+    "The list of interventions; `SIBError` if the parts of a sweep do not belong together."
+    alone = isinstance(interventions, Intervention)
+    interventions = [interventions] if alone else list(interventions)
+    if gate is not None:
+        check_number(gate, 'gate', minimum=0, maximum=1)
     if not interventions:
         raise SIBError('there is no intervention to try; pass a list of them')
     check_task(task, check_sae(sae, model), model)
     for intervention in interventions:
         check_intervention(intervention, sae)
+    return interventions
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #fade4476
 @torch.no_grad()
@@ -510,23 +525,17 @@ def sweep_interventions(
     task,  # an `UnlearningTask`
     interventions,  # list of `Intervention`s
     split_seed: int = 0,  # of the split of entities
-    # ask only what it takes to find the results of `best_interventions(table, gate)`; None asks
-    # everything
+    # ask only what `best_interventions(table, gate)` needs; None asks everything
     gate: float | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:  # one row an intervention
     "Accuracies on validation questions under own and exchanged headings, entropy and status."
-    alone = isinstance(interventions, Intervention)
-    interventions = [interventions] if alone else list(interventions)
-    if gate is not None:
-        check_number(gate, 'gate', minimum=0, maximum=1)
-    _check_sweep(model, sae, task, interventions)
+    interventions = _checked_sweep(model, sae, task, interventions, gate)
     asked = _validation_questions(task, split_seed)
     table = pd.DataFrame([_setting_columns(intervention) for intervention in interventions])
     table = table.join(_measure(model, sae, asked, interventions, gate, progress))
     table = table.assign(**_worse_heading(table))
-    table['status'] = [_row_status(row) for row in table.itertuples()]
-    return table
+    return table.assign(status=[_row_status(row) for row in table.itertuples()])
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #2d741e98
 def _no_row(table, by):
@@ -579,6 +588,42 @@ def intervention_records(
     rows = table.to_dict('records')
     return [{column: _plain_value(value) for column, value in row.items()} for row in rows]
 
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #620b89c8
+@dataclass(frozen=True)
+class GridSettings:
+    "Settings of `intervention_grid`."
+
+    n_features: tuple = (10, 20, 50)  # how many latents
+    n_groups: tuple = (1, 2, 4)  # how many groups together; the first of them also each alone
+    strengths: tuple = (1, 2, 5, 10, 20, 40)  # of clamps and proportional edits, in units of scale
+    percentiles: tuple = (95, 99, 100)  # of the guards
+    ranks: tuple = (4, 16, None)  # of the projections
+    retain_threshold: float = 0.01  # for latents by frequency, see `top_features`
+    budget: float = 0.3  # for groups, see `rank_groups`
+    raw: tuple = ()  # strengths in raw activation units for DSG, such as (500,) in the paper
+    split_seed: int = 0  # of the split of entities
+
+    def __post_init__(self):
+        self._check()
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #49338e8c
+@patch
+def _check(self: GridSettings):
+    "Raise `SIBError` for settings that make no sense."
+    check_list(self.n_features, 'n_features', check_count, minimum=1)
+    check_list(self.strengths, 'strengths', check_number, minimum=0)
+    check_list(self.percentiles, 'percentiles', check_number, minimum=0, maximum=100)
+    ranks = [rank for rank in self.ranks if rank is not None]
+    for values, name, check, minimum in (
+        (self.n_groups, 'n_groups', check_count, 1),
+        (ranks, 'ranks', check_count, 1),
+        (self.raw, 'raw', check_number, 0),
+    ):
+        if len(values):
+            check_list(values, name, check, minimum=minimum)
+    check_number(self.retain_threshold, 'retain_threshold', minimum=0)
+    check_number(self.budget, 'budget', minimum=0)
+
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #7345a7e7
 @dataclass(frozen=True)
 class _GridSource:
@@ -587,15 +632,12 @@ class _GridSource:
     sae: object
     task: object  # an `UnlearningTask`
     scale: np.ndarray = field(repr=False)  # of each latent, `(d_sae,)`
-    strengths: tuple  # of clamps and proportional edits
-    percentiles: tuple  # of the guards
-    ranks: tuple  # of the projections
-    split_seed: int  # of the split of entities
+    settings: GridSettings
 
     def guards(self, features, statistic='fraction'):
         "Calibrated guards on some latents, one a percentile."
         unit = tuple(self.scale[features])
-        args = (features, unit, self.percentiles, statistic, self.split_seed)
+        args = (features, unit, self.settings.percentiles, statistic, self.settings.split_seed)
         return calibrated_guards(self.sae, self.task, *args)
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #581dfaf5
@@ -607,7 +649,7 @@ def variants(
     if not len(features):
         return []
     unit = tuple(self.scale[features])
-    strengths = self.strengths if strengths is None else strengths
+    strengths = self.settings.strengths if strengths is None else strengths
     return [
         Intervention(
             kind, features, strength, guard=guard, rank=rank, unit=unit, method=method, **more
@@ -616,7 +658,7 @@ def variants(
     ]
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #b166d3b0
-def _latent_methods(source, rare, by_ratio, raw):
+def _latent_methods(source, rare, by_ratio):
     "Interventions on latents chosen by frequency (`rare`) and by ratio."
     guards = source.guards(by_ratio) if len(by_ratio) else []
     listed = [
@@ -626,7 +668,7 @@ def _latent_methods(source, rare, by_ratio, raw):
         *source.variants('conditional clamp', 'clamp', rare, where='prompt'),
         *source.variants('DSG', 'clamp', by_ratio, guards=guards),
     ]
-    for guard, strength in product(guards, raw):
+    for guard, strength in product(guards, source.settings.raw):
         listed.append(Intervention('clamp', by_ratio, strength, guard=guard, method='DSG, raw'))
     return listed
 
@@ -637,7 +679,7 @@ def _group_methods(source, features):
         return []
     guards = source.guards(features, 'fraction') + source.guards(features, 'activity')
     in_prompt = dict(where='prompt', guards=guards)
-    project = dict(strengths=(1.0, 2.0), ranks=source.ranks)
+    project = dict(strengths=(1.0, 2.0), ranks=source.settings.ranks)
     return [
         *source.variants('group clamp', 'clamp', features),
         *source.variants('group proportional', 'proportional', features),
@@ -654,20 +696,6 @@ def _group_choices(order, n_groups):
     alone = [order[i : i + 1] for i in range(1, max(n_groups, default=0))]
     return together + alone
 
-# %% ../../nbs/05_unlearning/05_interventions.ipynb #a1410f14
-def _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw):
-    "Raise `SIBError` for settings of a grid that make no sense."
-    check_list(n_features, 'n_features', check_count, minimum=1)
-    check_list(strengths, 'strengths', check_number, minimum=0)
-    check_list(percentiles, 'percentiles', check_number, minimum=0, maximum=100)
-    for values, name, check, limits in (
-        (n_groups, 'n_groups', check_count, dict(minimum=1)),
-        ([rank for rank in ranks if rank is not None], 'ranks', check_count, dict(minimum=1)),
-        (raw, 'raw', check_number, dict(minimum=0)),
-    ):
-        if len(values):
-            check_list(values, name, check, **limits)
-
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #f14130a7
 def _check_statistics(statistics, sae, groups):
     "Raise `SIBError` for statistics of another SAE, or without groups where there are some."
@@ -682,39 +710,44 @@ def _check_statistics(statistics, sae, groups):
             'pass the groups of this SAE'
         )
 
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #519e5ba2
+def _all_latent_methods(source, statistics):
+    "Interventions on the first latents by frequency and by ratio, for each number of them."
+    settings, frequency = source.settings, statistics.freq
+    rare = top_features(frequency['forget'], frequency['retain'], settings.retain_threshold)
+    by_ratio = top_ratio(statistics, max(settings.n_features))
+    grid = []
+    for n in settings.n_features:
+        grid += _latent_methods(source, rare[:n], by_ratio[:n])
+    return grid
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #fd2e034e
+def _all_group_methods(source, statistics, groups):
+    "Interventions on groups by rank, for each number of them."
+    order = rank_groups(statistics, source.settings.budget)
+    grid = []
+    for which in _group_choices(order, source.settings.n_groups):
+        grid += _group_methods(source, group_features(groups, which))
+    return grid
+
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #822ecad7
+@delegates(GridSettings)
 def intervention_grid(
     sae,
     task,  # an `UnlearningTask`
     groups=None,  # a `Groups`; without it no group methods
     statistics: FeatureStatistics | None = None,  # from `feature_statistics`; None computes it
-    n_features=(10, 20, 50),  # how many latents
-    n_groups=(1, 2, 4),  # how many groups together; the first of them also each alone
-    strengths=(1, 2, 5, 10, 20, 40),  # of clamps and proportional edits, in units of scale
-    percentiles=(95, 99, 100),  # of the guards
-    ranks=(4, 16, None),  # of the projections
-    retain_threshold: float = 0.01,  # for latents by frequency, see `top_features`
-    budget: float = 0.3,  # for groups, see `rank_groups`
-    raw=(),  # strengths in raw activation units for DSG, such as (500,) in the paper
-    split_seed: int = 0,  # of the split of entities
+    **kwargs,  # fields of `GridSettings`
 ) -> list:  # of `Intervention`s
     "Every method on one SAE, by validation questions. Errors: `SIBError` before any work."
-    _check_grid(n_features, n_groups, strengths, percentiles, ranks, raw)
-    check_number(retain_threshold, 'retain_threshold', minimum=0)
-    check_number(budget, 'budget', minimum=0)
+    settings = GridSettings(**kwargs)
+    split_seed = settings.split_seed
     statistics = statistics or feature_statistics(sae, task, groups, split_seed=split_seed)
     _check_statistics(statistics, sae, groups)
-    settings = (strengths, percentiles, ranks, split_seed)
-    source = _GridSource(sae, task, statistics.scale, *settings)
-    frequency = statistics.freq
-    rare = top_features(frequency['forget'], frequency['retain'], retain_threshold)
-    by_ratio = top_ratio(statistics, max(n_features))
-    grid = []
-    for n in n_features:
-        grid += _latent_methods(source, rare[:n], by_ratio[:n], raw)
-    order = rank_groups(statistics, budget) if groups is not None else ()
-    for which in _group_choices(order, n_groups):
-        grid += _group_methods(source, group_features(groups, which))
+    source = _GridSource(sae, task, statistics.scale, settings)
+    grid = _all_latent_methods(source, statistics)
+    if groups is not None:
+        grid += _all_group_methods(source, statistics, groups)
     return list(dict.fromkeys(grid))
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #0c50c1f0
@@ -737,10 +770,13 @@ class _Twins:
             self.features_of[features] = tuple(twins)
         return self.features_of[features]
 
-    def unit(self, features):
-        return tuple(self.scale[list(features)])
-
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #5d3d16ab
+@patch
+def unit(self: _Twins, features):
+    "The scales of latents, a number each."
+    return tuple(self.scale[list(features)])
+
+
 @patch
 def new_guard(self: _Twins, guard):
     "The guard on twin latents."
@@ -801,14 +837,17 @@ class _InterventionHooks:
         if self.mask is not None and not self.mask[:, 0].all():
             raise SIBError('an intervention needs padding on the right; set padding_side so')
 
-    def edit(self, module, args, output):
-        h = output[0] if isinstance(output, tuple) else output
-        mask = self.mask
-        if mask is None:
-            mask = torch.ones(h.shape[:2], dtype=torch.long, device=h.device)
-        make = differentiable_intervention if h.requires_grad else apply_intervention
-        edited = make(self.intervention, self.sae, h, mask)
-        return (edited, *output[1:]) if isinstance(output, tuple) else edited
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #64a9687a
+@patch
+def edit(self: _InterventionHooks, module, args, output):
+    "The output of the block with the intervention; gradients pass if the stream has some."
+    h = output[0] if isinstance(output, tuple) else output
+    mask = self.mask
+    if mask is None:
+        mask = torch.ones(h.shape[:2], dtype=torch.long, device=h.device)
+    make = differentiable_intervention if h.requires_grad else apply_intervention
+    edited = make(self.intervention, self.sae, h, mask)
+    return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #a37610d5
 @contextlib.contextmanager
@@ -825,6 +864,14 @@ def _without_cache(model):
             config.use_cache = cached
 
 # %% ../../nbs/05_unlearning/05_interventions.ipynb #22eb701b
+def _attach(model, layer, hooks):
+    "Attach hooks to a model; returns their handles."
+    return [
+        model.base_model.register_forward_pre_hook(hooks.record_mask, with_kwargs=True),
+        layers(model)[layer].register_forward_hook(hooks.edit),
+    ]
+
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #1373b5f1
 @contextlib.contextmanager
 def intervening(
     model,  # a language model from `load_model`
@@ -834,12 +881,7 @@ def intervening(
     "Inside, every forward pass over whole right-padded prompts, without cache, is edited."
     layer = check_sae(sae, model)
     check_intervention(intervention, sae)
-    hooks = _InterventionHooks(sae, intervention)
-    block = layers(model)[layer]
-    handles = [
-        model.base_model.register_forward_pre_hook(hooks.record_mask, with_kwargs=True),
-        block.register_forward_hook(hooks.edit),
-    ]
+    handles = _attach(model, layer, _InterventionHooks(sae, intervention))
     try:
         with _without_cache(model):
             yield model

@@ -319,14 +319,18 @@ class KnowledgeGroup(nn.Module):
         rows = torch.randn(n, d, generator=generator)
         self.decoder = nn.Parameter(0.3 * F.normalize(rows, dim=1))
 
-    def latents(self, x):
-        "Activations, `(…, n)`."
-        unit = self.scale / math.sqrt(len(self.mean))
-        return F.relu((x.float() - self.mean) / unit @ self.encoder + self.bias)
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d7f1582f
+@patch
+def latents(self: KnowledgeGroup, x):
+    "Activations, `(…, n)`."
+    unit = self.scale / math.sqrt(len(self.mean))
+    return F.relu((x.float() - self.mean) / unit @ self.encoder + self.bias)
 
-    def part(self, z):
-        "What latents contribute to the residual stream, `(…, d)`."
-        return z @ self.decoder * self.scale
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #bd20b455
+@patch
+def part(self: KnowledgeGroup, z):
+    "What latents contribute to the residual stream, `(…, d)`."
+    return z @ self.decoder * self.scale
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #081c9752
 @torch.no_grad()
@@ -417,11 +421,13 @@ class LeakProbe(nn.Module):
         self.optimizer.step()
         return loss.item()
 
-    def leak(self, x):
-        "KL(uniform ‖ probe) on closed streams: 0 if the probe knows nothing."
-        weight, bias = self.linear.weight.detach(), self.linear.bias.detach()
-        logits = F.linear(x, weight, bias)
-        return -logits.log_softmax(-1).mean() - math.log(logits.shape[-1])
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3a8610d7
+@patch
+def leak(self: LeakProbe, x):
+    "KL(uniform ‖ probe) on closed streams: 0 if the probe knows nothing."
+    weight, bias = self.linear.weight.detach(), self.linear.bias.detach()
+    logits = F.linear(x, weight, bias)
+    return -logits.log_softmax(-1).mean() - math.log(logits.shape[-1])
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #9062d040
 @dataclass(frozen=True)
@@ -590,25 +596,37 @@ def forget_terms(self: GroupTraining, kind, logprobs, tasks):
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #985b7cc3
 @patch
+def letter_penalty(self: GroupTraining, logprobs):
+    "A tenth of the negative log-probability of any letter, mean over questions."
+    return -0.1 * logprobs[:, self.letters.flatten()].logsumexp(1).mean()
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #8956c883
+@patch
+def retain_terms(self: GroupTraining, retain, logprobs, latents):
+    "Divergence from the original on retain tasks, and how much the groups are active there."
+    with torch.no_grad():
+        states = torch.cat([one.states for one in retain])
+        original = unembed(self.model, states).float().log_softmax(-1)
+    activity = sum(z.sum(1).mean() for z in latents)
+    return dict(retain=retained_divergence(original, logprobs), sparsity=activity)
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3284bb97
+@patch
 def kind_terms(self: GroupTraining, kind):
-    "The terms of the loss on tasks of one kind."
+    "The terms of the loss on tasks of one kind, and the accuracy on its forget tasks."
     forget, retain = self.draw(kind)
     closed = self.run_closed(forget + retain)
     n_read = sum(len(read) for one in forget for read in one.task.read)
     n_tokens = sum(len(stream) for one in forget for stream in one.stream)
     terms, right = {}, None
     if forget:
-        tasks = [one.task for one in forget]
-        terms, right = self.forget_terms(kind, closed.logprobs[:n_read], tasks)
+        asked = closed.logprobs[:n_read]
+        terms, right = self.forget_terms(kind, asked, [one.task for one in forget])
         if kind in ('letters', 'examples'):
-            any_letter = closed.logprobs[:n_read][:, self.letters.flatten()].logsumexp(1)
-            terms['ignorance'] = terms['ignorance'] - 0.1 * any_letter.mean()
+            terms['ignorance'] = terms['ignorance'] + self.letter_penalty(asked)
     if retain:
-        with torch.no_grad():
-            states = torch.cat([one.states for one in retain])
-            original = unembed(self.model, states).float().log_softmax(-1)
-        terms['retain'] = retained_divergence(original, closed.logprobs[n_read:])
-        terms['sparsity'] = sum(z[n_tokens:].sum(1).mean() for z in closed.latents)
+        of_retain = [z[n_tokens:] for z in closed.latents]
+        terms |= self.retain_terms(retain, closed.logprobs[n_read:], of_retain)
     terms['rate'] = sum(rate(z, self.config.noise) for z in closed.latents)
     if self.probe is not None and forget:
         terms['leak'] = self.leak_term(forget, closed)
@@ -630,22 +648,29 @@ def leak_term(self: GroupTraining, forget, closed):
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #cfd35710
 @patch
-def take_step(self: GroupTraining):
-    "One step of the optimiser on all kinds of task."
-    config, loss, record = self.config, 0.0, {}
-    kinds = [kind for kind in AMOUNTS if ('retain', kind) in self.pool]
-    for kind in kinds:
+def all_terms(self: GroupTraining):
+    "The loss of one step on all kinds of task, and a record of its terms."
+    loss, record = 0.0, {}
+    for kind in [kind for kind in AMOUNTS if ('retain', kind) in self.pool]:
         terms, right = self.kind_terms(kind)
         for name, term in terms.items():
             share = 1.0 if name in ('sparsity', 'rate') else AMOUNTS[kind].weight
-            loss = loss + getattr(config, name) * share * term
+            loss = loss + getattr(self.config, name) * share * term
             record[f'{name} {kind}'] = term.item()
         if right is not None:
             record[f'right {kind}'] = right
+    return loss, record
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6a3323e4
+@patch
+def take_step(self: GroupTraining):
+    "One step of the optimiser on all kinds of task."
+    loss, record = self.all_terms()
+    lr = self.config.lr
     if not torch.isfinite(loss):
-        raise SIBError(f'step {self.step}: the loss is not finite; lower lr (now {config.lr})')
+        raise SIBError(f'step {self.step}: the loss is not finite; lower lr (now {lr})')
     for parameters in self.optimizer.param_groups:
-        parameters['lr'] = config.lr * self.lr_share()
+        parameters['lr'] = lr * self.lr_share()
     self.optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(self.groups.parameters(), 10.0)
@@ -733,18 +758,24 @@ def train_knowledge_group(
     return GroupTraining(model, pool, config, groups, erasure=erasure).run(file, progress)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #dabe66d3
-@torch.no_grad()
-def insert_group(
-    sae,  # a new `SAE`, changed in place
-    group: KnowledgeGroup,
-) -> list:  # indices of the group's latents in the SAE: the first ones
-    "Write a group into the first latents of an SAE. Errors: `SIBError` if there are too few."
+def _check_fit(sae, group):
+    "Refuse a group that is wider than the SAE, or has more latents."
     n = group.encoder.shape[1]
     if sae.cfg.d_in != len(group.mean) or n > sae.cfg.d_sae:
         raise SIBError(
             f'a group of {n} latents in {len(group.mean)} dimensions does not fit into '
             f'{sae.cfg.summary()}; use the model\'s width and more latents'
         )
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #88b1753c
+@torch.no_grad()
+def insert_group(
+    sae,  # a new `SAE`, changed in place
+    group: KnowledgeGroup,
+) -> list:  # indices of the group's latents in the SAE: the first ones
+    "Write a group into the first latents of an SAE. Errors: `SIBError` if there are too few."
+    _check_fit(sae, group)
+    n = group.encoder.shape[1]
     norm = group.decoder.norm(dim=1)
     size = norm * group.scale
     if not sae.b_dec.any():

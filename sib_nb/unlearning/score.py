@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
 
 from ..core import SIBError, load_json, save_json
 from ..integrity import content_key, model_key
@@ -57,18 +58,20 @@ class AnswerGrid:
     answer: torch.Tensor  # (questions,) right options
     scores: torch.Tensor  # (conditions, questions, 4); the larger, the likelier
 
-    @property
-    def right(self) -> torch.Tensor:
-        "Credit for each question in [0, 1], float (conditions, questions)."
-        is_best = self.scores == self.scores.amax(-1, keepdim=True)
-        credit = is_best.double() / is_best.sum(-1, keepdim=True)
-        index = self.answer.expand(self.scores.shape[:-1])[..., None]
-        return credit.gather(-1, index)[..., 0]
+# %% ../../nbs/05_unlearning/01_score.ipynb #900d3693
+@patch(as_prop=True)
+def right(self: AnswerGrid) -> torch.Tensor:
+    "Credit for each question in [0, 1], float (conditions, questions)."
+    is_best = self.scores == self.scores.amax(-1, keepdim=True)
+    credit = is_best.double() / is_best.sum(-1, keepdim=True)
+    index = self.answer.expand(self.scores.shape[:-1])[..., None]
+    return credit.gather(-1, index)[..., 0]
 
-    @property
-    def logprobs(self) -> torch.Tensor:
-        "Logarithm of the option distribution, (conditions, questions, 4)."
-        return self.scores.log_softmax(-1)
+# %% ../../nbs/05_unlearning/01_score.ipynb #84bd8841
+@patch(as_prop=True)
+def logprobs(self: AnswerGrid) -> torch.Tensor:
+    "Logarithm of the option distribution, (conditions, questions, 4)."
+    return self.scores.log_softmax(-1)
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #10065d8a
 @dataclass(frozen=True)
@@ -165,6 +168,15 @@ def _entities_of(sides):
 _EXAMPLES = 60  # solved examples to draw from, each side
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #448b521f
+def _drawn_rows(domains, part, split_seed, n, rng):
+    "Rows of both sides by name, and rows for solved examples."
+    sides = {side: _draw_side(domains, side, part, split_seed, n, rng) for side in SIDES}
+    examples = []
+    for side in SIDES:
+        examples += _draw_side(domains, side, 'train', split_seed, _EXAMPLES, rng)
+    return dict(sides, examples=examples)
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #15c59afa
 def score_questions(
     model,  # from `load_model`
     domains: Domains,  # from `find_domains`
@@ -178,14 +190,12 @@ def score_questions(
     check_count(n, 'n', minimum=1)
     chat, bos = model_style(model)
     rng = random.Random(f'{seed} {domains.name}')
-    sides = {side: _draw_side(domains, side, part, split_seed, n, rng) for side in SIDES}
-    examples = []
-    for side in SIDES:
-        examples += _draw_side(domains, side, 'train', split_seed, _EXAMPLES, rng)
-    entities = _entities_of(sides) if domains.kind == 'embedded' else None
+    rows = _drawn_rows(domains, part, split_seed, n, rng)
+    asked_about = {side: rows[side] for side in SIDES}
+    entities = _entities_of(asked_about) if domains.kind == 'embedded' else None
     possible = _possible_conditions(asked, entities is not None, bool(chat))
-    return ScoreQuestions(**sides, examples=examples, entities=entities, chat=chat, bos=bos,
-                          conditions=possible, seed=seed)
+    options = dict(entities=entities, chat=chat, bos=bos, seed=seed)
+    return ScoreQuestions(**rows, **options, conditions=possible)
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #cd7a11ae
 def _exchanged_word(row, subjects, seed):
@@ -314,6 +324,14 @@ def _grid_of(questions, side, scores):
     return AnswerGrid(list(questions.conditions), entity_keys(rows).tolist(), answer, scores)
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #f1ad1487
+def _check_finite(scores):
+    "Refuse answers that are not finite; `scores` by (side, condition)."
+    for (side, condition), found in scores.items():
+        if not found.isfinite().all():
+            cause = f'{condition} ({side}): the answers are not finite'
+            raise SIBError(f'{cause}; make the edit smaller')
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #a1d0d8e0
 def answer_grids(
     model,  # from `load_model`, edited or not; or a `Hooked`
     questions: ScoreQuestions,
@@ -327,10 +345,7 @@ def answer_grids(
             chosen = [pair for pair in asked if _way(pair[1]) == name]
             if chosen:
                 scores |= _ask_together(active, questions, chosen, score)
-    for (side, condition), found in scores.items():
-        if not found.isfinite().all():
-            cause = f'{condition} ({side}): the answers are not finite'
-            raise SIBError(f'{cause}; make the edit smaller')
+    _check_finite(scores)
     grids = {}
     for side in sides:
         stacked = torch.stack([scores[side, condition] for condition in questions.conditions])
@@ -570,6 +585,11 @@ def _conditions(table):
     return [Condition(*row) for row in table[list(Condition._fields)].itertuples(index=False)]
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #71f1cfcd
+def _retained(retain):
+    "The retained share over all conditions, and the least of single conditions."
+    return retain.edited.mean() / (retain.original.mean() or np.nan), retain.retained.min()
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #742e55e9
 def score_summary(
     table: pd.DataFrame,  # from `score_table`
     gate: float = GATE,  # least share of the original's retain accuracy, over all conditions
@@ -579,9 +599,7 @@ def score_summary(
     check_number(gate, 'gate', minimum=0, maximum=1)
     check_number(floor, 'floor', minimum=0, maximum=1)
     forget = table[table.side == 'forget']
-    retain = table[table.side == 'retain']
-    retained = retain.edited.mean() / (retain.original.mean() or np.nan)
-    least = retain.retained.min()
+    retained, least = _retained(table[table.side == 'retain'])
     unscored = forget[forget.removed.isna()]
     return dict(
         removed=_number(mean_over_formats(_conditions(forget), forget.removed)),
@@ -636,25 +654,35 @@ def _weighted_accuracies(grid, names, weights):
         return (weights @ np.stack(hits).T) / (weights @ total)[:, None]
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #c9248e0d
+def _entity_weights(triples, n_draws, rng):
+    "Names of all entities, and how often each is drawn, (1 + draws, entities)."
+    names = np.unique(np.concatenate([triple[0].entities for triple in triples]))
+    n = len(names)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), n_draws)
+    return names, np.concatenate([np.ones((1, n)), drawn])
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #bd4d6f68
+def _mean_of_drawn_runs(values, n_draws, rng):
+    "Means over runs, which are drawn with replacement; `values` is (runs, 1 + draws, …)."
+    n_runs = len(values)
+    drawn = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_draws)
+    weights = np.concatenate([np.ones((1, n_runs)), drawn]).T
+    weights = weights.reshape(*weights.shape, *[1] * (values.ndim - 2))
+    return _nan_mean(values, weights, 0)
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #366837c0
 def _bootstrap(triples, statistic, options):
     "Mean over runs and draws of it; `statistic` gives (draws, …) of a run."
     n_draws, level, seed = options
     check_count(n_draws, 'n_draws', minimum=2)
     check_number(level, 'level', above=0, below=1)
     rng = np.random.default_rng(seed)
-    names = np.unique(np.concatenate([triple[0].entities for triple in triples]))
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
-    weights = np.concatenate([np.ones((1, len(names))), drawn])
+    names, weights = _entity_weights(triples, n_draws, rng)
     values = []
     for triple in triples:
         accuracies = [_weighted_accuracies(grid, names, weights) for grid in triple]
         values.append(statistic(triple, *accuracies))
-    values = np.stack(values)
-    n_runs = len(values)
-    chosen = rng.multinomial(n_runs, np.full(n_runs, 1 / n_runs), n_draws)
-    run_weights = np.concatenate([np.ones((1, n_runs)), chosen]).T
-    run_weights = run_weights.reshape(*run_weights.shape, *[1] * (values.ndim - 2))
-    means = _nan_mean(values, run_weights, 0)
+    means = _mean_of_drawn_runs(np.stack(values), n_draws, rng)
     lower, upper = np.nanquantile(means[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return means[0], lower, upper
 
