@@ -482,6 +482,23 @@ def row_gradient(
             out[j] += w_0 * r_0[j]
         entry += 1
 
+# %% ../../nbs/03_sae/03_sparse_kernels.ipynb #88e03598
+@fast
+def _dot(a, b):
+    total = a[0] * b[0]
+    for j in range(1, len(a)):
+        total += a[j] * b[j]
+    return total
+
+
+@fast
+def _squares_without(a, factor, unit):
+    "Squared norm of `a - factor * unit`."
+    total = (a[0] - factor * unit[0]) ** 2
+    for j in range(1, len(a)):
+        total += (a[j] - factor * unit[j]) ** 2
+    return total
+
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #2b546ad3
 @fast
 def measure(
@@ -490,6 +507,8 @@ def measure(
     weights,
     rows,
     extra,  # these five as in `row_gradient`
+    place,  # row of `kept` that gets the gradient of a row, -1: none, `(n,)`
+    kept,  # written: `(rows with a place, d)`
     parameter,  # of unit rows, `(n, d)`; without rows, nothing is removed
     along,  # written: component of the gradient along the parameter, `(n,)`
     squares,  # written: squared norm of what is left, `(n,)`
@@ -497,24 +516,18 @@ def measure(
     stop,
 ):
     "Squared norms of the rows of a gradient without their component along the parameter."
-    gradient = np.empty(rows.shape[1], rows.dtype)
+    scratch = np.empty(rows.shape[1], rows.dtype)
     for i in range(start, stop):
         squares[i] = along[i] = 0
         if ptr[i] == ptr[i + 1] and not len(extra):
             continue
+        gradient = kept[place[i]] if place[i] >= 0 else scratch
         row_gradient(ptr, idx, weights, rows, extra, i, gradient)
         if len(parameter):
-            unit = parameter[i]
-            total = gradient[0] * unit[0]
-            for j in range(1, len(gradient)):
-                total += gradient[j] * unit[j]
-            for j in range(len(gradient)):
-                gradient[j] -= total * unit[j]
-            along[i] = total
-        total = gradient[0] * gradient[0]
-        for j in range(1, len(gradient)):
-            total += gradient[j] * gradient[j]
-        squares[i] = total
+            along[i] = _dot(gradient, parameter[i])
+            squares[i] = _squares_without(gradient, along[i], parameter[i])
+        else:
+            squares[i] = _dot(gradient, gradient)
 
 # %% ../../nbs/03_sae/03_sparse_kernels.ipynb #7afeb022
 @fast
@@ -525,7 +538,9 @@ def adam_rows(
     weights,
     rows,
     extra,  # these five as in `row_gradient`
-    along,  # from `measure`
+    place,
+    kept,
+    along,  # these three from `measure`
     first_moment,  # m, `(n, d)`, changed
     second_moment,  # v, `(n, d)`, changed
     clip,  # c
@@ -540,7 +555,7 @@ def adam_rows(
 ):
     "Gradient, clipping, Adam, and rows back to unit length."
     one = parameter.dtype.type(1)
-    gradient = np.zeros(parameter.shape[1], parameter.dtype)
+    scratch = np.zeros(parameter.shape[1], parameter.dtype)
     for i in range(start, stop):
         p = parameter[i]
         m = first_moment[i]
@@ -548,7 +563,9 @@ def adam_rows(
         total = along[i]
         has_gradient = ptr[i] < ptr[i + 1] or len(extra) > 0
         if has_gradient:
-            row_gradient(ptr, idx, weights, rows, extra, i, gradient)
+            gradient = kept[place[i]] if place[i] >= 0 else scratch
+            if place[i] < 0:
+                row_gradient(ptr, idx, weights, rows, extra, i, gradient)
             for j in range(len(p)):
                 g = (gradient[j] - total * p[j]) * clip
                 m[j] += (g - m[j]) * decay_1

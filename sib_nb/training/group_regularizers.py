@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..core import SIBError
-from ..sae.adaptive_groups import Groups
+from ..sae.adaptive_groups import EVENTS_KEPT, Groups
 from .objective import fvu, total_variation
 from ..validation import check_count, check_number, check_tensor
 
@@ -258,7 +258,7 @@ class SimilarityGroups:
 # %% ../../nbs/04_training/02_group_regularizers.ipynb #c41bbbc9
 @patch
 def state_dict(self: SimilarityGroups) -> dict:
-    return dict(events=list(self.events))
+    return dict(events=self.events[-EVENTS_KEPT:])  # a trainer keeps all of them
 
 
 @patch
