@@ -6,8 +6,8 @@
 __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount', 'GroupConfig', 'Task', 'TaskWriter',
            'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'streams_at', 'new_groups', 'ignorance',
            'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'ErasureConfig', 'pool_tokens', 'erasure_terms',
-           'erase_stream', 'GroupTraining', 'Closed', 'train_knowledge_group', 'insert_group', 'freeze_group',
-           'group_sae', 'ClosedGroups']
+           'erase_stream', 'GroupTraining', 'Closed', 'prepared_training', 'train_knowledge_group', 'insert_group',
+           'freeze_group', 'group_sae', 'ClosedGroups']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
@@ -76,7 +76,7 @@ class GroupConfig:
 
     layers: tuple = (3,)  # 0-based blocks; a group after each
     n_latents: int = 64  # of each group
-    steps: int = 800
+    steps: int = 800  # through the model
     lr: float = 0.003  # peak of Adam's learning rate
     ignorance: float = 1.0  # γ_k
     advantage: float = 1.0  # γ_a
@@ -735,6 +735,26 @@ def run(self: GroupTraining, file=None, progress=True, save_every=100):
     bar.close()
     return self
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #4d8e52f1
+def prepared_training(
+    model,  # from `load_model`
+    domains,  # `Domains` from `find_domains`
+    config: GroupConfig = GroupConfig(),
+    pool: dict | None = None,  # from `task_pool`; None: it is made
+    progress: bool = True,
+    erasure: ErasureConfig | None = None,  # of a first stage for the lowest group; None: no such
+    run_first: bool = True,  # make the first stage; False: a checkpoint has it
+) -> GroupTraining:  # before its first step through the model
+    "Groups with their first stage, if they have one. Errors: `SIBError` for a wrong layer."
+    for layer in config.layers:
+        check_layer(model, layer)
+    model.requires_grad_(False)
+    pool = task_pool(model, domains, config, progress) if pool is None else pool
+    groups = new_groups(model, pool, config)
+    if erasure and run_first:
+        erase_stream(groups[0], pool_tokens(pool), erasure, progress)
+    return GroupTraining(model, pool, config, groups, erasure=erasure)
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #60594a37
 def train_knowledge_group(
     model,  # from `load_model`
@@ -748,14 +768,9 @@ def train_knowledge_group(
     """Train a group at each layer such that closing them removes the forget domain. Nothing about
     a validation or report entity is read. Errors: `SIBError` for a layer that the model lacks,
     for a checkpoint of another run, and for a loss that is not finite."""
-    for layer in config.layers:
-        check_layer(model, layer)
-    model.requires_grad_(False)
-    pool = task_pool(model, domains, config, progress) if pool is None else pool
-    groups = new_groups(model, pool, config)
-    if erasure and not (file and Path(file).exists()):
-        erase_stream(groups[0], pool_tokens(pool), erasure, progress)
-    return GroupTraining(model, pool, config, groups, erasure=erasure).run(file, progress)
+    is_done = file and Path(file).exists()
+    training = prepared_training(model, domains, config, pool, progress, erasure, not is_done)
+    return training.run(file, progress)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #dabe66d3
 def _check_fit(sae, group):
