@@ -434,7 +434,7 @@ def leak(self: LeakProbe, x):
 class ErasureConfig:
     "How the first stage is trained."
 
-    exclusive: float = 2.0  # α, weight of what is taken from retain tokens
+    exclusive: float = 4.0  # α, weight of what is taken from retain tokens
     steps: int = 1500
     batch_size: int = 512  # tokens of each side a step
     lr: float = 0.003  # peak of Adam's learning rate
