@@ -416,6 +416,13 @@ def _expansion(found, options):
         return check_count(options.expansion, 'expansion', 1)
     return found.expansion or SHARED['expansion']
 
+# %% ../../nbs/06_experiments/05_runs.ipynb #6d5693ed
+def _check_sae_options(options):
+    "Raise `SIBError` for options that no width of the SAE would make right."
+    if options.get('activation') in ('topk', 'batchtopk'):
+        check_count(options['k'], 'k', 1)
+    SAEConfig(1, MOST_LATENTS, **options)
+
 # %% ../../nbs/06_experiments/05_runs.ipynb #c7131f9e
 def resolve_run(
     name: str,  # a key of `RUNS`
@@ -433,7 +440,7 @@ def resolve_run(
     device = model.device if is_loaded else default_device()
     cfg = _resolved_config(found, seed, options.train, device)
     expansion = _expansion(found, options)
-    SAEConfig(1, MOST_LATENTS, **{**SHARED['sae'], **found.sae})  # checked; width unknown yet
+    _check_sae_options({**SHARED['sae'], **found.sae})
     split_seed = seed % N_SPLITS if options.split_seed is None else options.split_seed
     place = (layer, options.prompt_style, check_count(split_seed, 'split_seed'))
     bench, layer = _place(model if is_loaded else None, forget, *place)
