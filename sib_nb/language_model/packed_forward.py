@@ -132,7 +132,7 @@ def _attend_in_parts(attn, q, k, v, query_positions, first_position, part=64):
 def has_foreign_hooks(module):
     "Whether a module has hooks other than those by which `transformers` records hidden states."
     hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
-    origins = [getattr(hook, '__module__', '') for hook in hooks]
+    origins = [getattr(hook, '__module__', None) or '' for hook in hooks]
     return any(not origin.startswith('transformers') for origin in origins)
 
 # %% ../../nbs/01_language_model/05_packed_forward.ipynb #4525e876

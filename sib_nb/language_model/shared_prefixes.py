@@ -170,7 +170,8 @@ def _hooks(module):
     "Hooks of a module that `transformers` has not set."
     found = []
     for hook in module._forward_hooks.values():
-        if not getattr(hook, '__module__', '').startswith('transformers'):
+        origin = getattr(hook, '__module__', None) or ''  # None where code is run by `exec`
+        if not origin.startswith('transformers'):
             found.append(hook)
     return found
 
