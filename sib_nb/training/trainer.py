@@ -7,6 +7,7 @@ __all__ = ['TRAINING_METHOD', 'CHECKPOINT_PARTS', 'Trainer', 'Journal', 'sealed_
            'train_sae', 'tensorboard_logger', 'kill_command', 'random_kills']
 
 # %% ../../nbs/04_training/04_trainer.ipynb #4a46587c
+import contextlib
 import errno
 import hashlib
 import json
@@ -587,6 +588,7 @@ def write(
     try:
         self._put(data)
     except OSError as error:
+        self.drop_rest()
         raise SIBError(explain_os_error(error, f'cannot write {self.file}')) from None
     digest = self.digest.copy()
     digest.update(data)
@@ -605,6 +607,16 @@ def _put(self: Journal, data):
         file.truncate()
         file.flush()
         os.fsync(descriptor)
+
+# %% ../../nbs/04_training/04_trainer.ipynb #371266f9
+@patch
+def drop_rest(self: Journal):
+    "Cut off what no checkpoint refers to, as far as the disk lets us; an empty file goes."
+    with contextlib.suppress(OSError):
+        if self.place['bytes']:
+            os.truncate(self.file, self.place['bytes'])
+        else:
+            self.file.unlink(missing_ok=True)
 
 # %% ../../nbs/04_training/04_trainer.ipynb #7650051f
 @patch
@@ -684,8 +696,12 @@ def save(self: Trainer):
         cfg=self._options(),
         key=self.key,
     )
-    with atomic_write(self.path) as file:
-        torch.save(sealed_checkpoint(checkpoint), file)
+    try:
+        with atomic_write(self.path) as file:
+            torch.save(sealed_checkpoint(checkpoint), file)
+    except BaseException:
+        self.journal.drop_rest()
+        raise
     self.journal.keep()
 
 # %% ../../nbs/04_training/04_trainer.ipynb #2157db94
