@@ -318,6 +318,7 @@ _GROUP_CHARTS = {  # what is measured: prefix of the logged names
     f'{_RIGHT} with the group closed (train entities)': 'right',
     'change of retained answers (nats)': 'retain',
     "rate of the group's code (nats)": 'rate',
+    'share of the variance after the first stage': 'share',
 }
 
 # %% ../../nbs/07_figures/07_training_film.ipynb #be764c5a
@@ -348,8 +349,7 @@ def case_film(
 ) -> Film:
     "The film of a knowledge group of `group_study`."
     content = load_json(Path(file), sealed=True)
-    every = round(content['config']['steps'] / len(next(iter(content['log'].values()))))
-    return group_film(content['log'], _case_title(content['case']), every)
+    return group_film(content['log'], _case_title(content['case']))
 
 # %% ../../nbs/07_figures/07_training_film.ipynb #e4e6a5e1
 def _case_title(case):
@@ -366,7 +366,10 @@ def filmed_groups(
     folder = Path(folder or data_dir() / 'results' / 'knowledge_groups')
     for file in sorted(folder.glob('*-s*.json')):
         try:
-            found[_case_title(load_json(file, sealed=True)['case'])] = file
+            content = load_json(file, sealed=True)
+            title, is_logged = _case_title(content['case']), bool(content['log'])
         except (SIBError, KeyError, TypeError):
             continue
+        if is_logged:
+            found[title] = file
     return found

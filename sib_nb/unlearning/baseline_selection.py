@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GRIDS', 'PLAIN_SAE', 'ABANDONED', 'product', 'PlainSAEs', 'baseline_maker', 'AskedPart', 'asked_part', 'Sweep',
-           'trainings', 'SelectionConfig', 'sweep_all', 'chosen_baseline', 'plot_baselines']
+           'trainings', 'SelectionConfig', 'intervals', 'sweep_all', 'chosen_baseline', 'plot_baselines']
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a4ecd111
 import copy
@@ -52,6 +52,8 @@ from sib_nb.unlearning.score import (
     cached_grids,
     choose_edit,
     reference_grids,
+    removed_interval,
+    retained_interval,
     save_grids,
     score_questions,
     score_summary,
@@ -449,6 +451,16 @@ def _plain_rows(table):
         rows.append({name: value for name, value in row.items() if not pd.isna(value)})
     return rows
 
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #1c4712f8
+def intervals(
+    asked: AskedPart,
+    grids: dict,  # from `answers`
+) -> dict:  # `removed_interval` and `retained_interval`: mean, lower and upper end
+    "95 % bootstrap intervals over entities."
+    runs = [(asked.original, grids, asked.reference)]
+    ends = dict(removed_interval=removed_interval(runs), retained_interval=retained_interval(runs))
+    return {name: [float(end) for end in of] for name, of in ends.items()}
+
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #d408a42f
 def _reported(sweep, report, file):
     "Score of the chosen setting on report entities; its answers are stored in `file`."
@@ -457,7 +469,8 @@ def _reported(sweep, report, file):
     grids = report.answers(sweep.evaluated)
     save_grids(grids, file)
     table = report.table(grids)
-    return dict(done=True, report=_plain_rows(table), summary=score_summary(table, sweep.gate))
+    summary = score_summary(table, sweep.gate)
+    return dict(done=True, report=_plain_rows(table), summary=summary, **intervals(report, grids))
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #45143abe
 def _answers_file(file, record):
