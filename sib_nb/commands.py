@@ -130,6 +130,7 @@ def run_options(
     tensorboard: str = None,  # folder for the training history (pip install tensorboard)
     force: bool = False,  # run again even if the result is there; asks before it replaces one
     yes: bool = False,  # with --force: replace results without asking
+    no_self_test: bool = False,  # do not test that the model can be read and edited at the layer
     quiet: bool = False,  # no progress bars; one line, the outcome, or an error
     list: bool = False,  # show the runs and benchmarks, and stop
     version: bool = False,  # show the version, and stop
@@ -240,6 +241,8 @@ def passed_options(
             passed[part] = group_options(options[part], part)
     with contextlib.suppress(KeyError, ValueError):
         passed['layer'] = int(passed['layer'])  # otherwise the path of a block
+    if options['no_self_test']:
+        passed['self_test'] = False
     return passed | dict(
         model=options['model'], force=options['force'], progress=not options['quiet']
     )

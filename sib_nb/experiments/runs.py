@@ -76,7 +76,7 @@ from sib_nb.experiments.probing import (
 )
 from .probing_datasets import probe_sets
 from ..language_model.activation_shards import sole_writer
-from ..language_model.activations import check_hook
+from ..language_model.activations import check_hook, without_self_test
 from ..language_model.data import DEFAULT_FORGET, OPTION_ORDERS, unknown_name
 from ..language_model.domains import SIDES
 from ..language_model.embedded_models import embedded_models, reference_name
@@ -1295,18 +1295,20 @@ def run(
     tensorboard=None,  # folder for TensorBoard's event files, one subfolder a run; None: off
     control: bool = None,  # measure controls, too; None: of the runs in `MAIN`
     on_log=None,  # called with every row of the history
+    self_test: bool = True,  # of the models, see `check_hook`
     **options,  # changes to the preset: steps, lr, k, expansion, group_size, split_seed, …
 ) -> dict:  # the result, as saved
     "Train and evaluate one SAE, unless its result is there."
-    r, lm = _resolved(name, seed, model, layer, forget, options)
-    control = name in MAIN if control is None else bool(control)
-    eval_model = None if eval_model == model else eval_model
-    out = Path(out or data_dir() / 'results')
-    depends, old = _found_or_checked(r, lm, eval_model, control, out, force, progress)
-    if old:
-        if progress:
-            print(_already_there(out, old))
-        return old
-    if tensorboard:
-        on_log = tensorboard_logger(Path(tensorboard) / r.ident)
-    return _new_result(r, lm, eval_model, out, depends, (force, progress, on_log))
+    with contextlib.nullcontext() if self_test else without_self_test():
+        r, lm = _resolved(name, seed, model, layer, forget, options)
+        control = name in MAIN if control is None else bool(control)
+        eval_model = None if eval_model == model else eval_model
+        out = Path(out or data_dir() / 'results')
+        depends, old = _found_or_checked(r, lm, eval_model, control, out, force, progress)
+        if old:
+            if progress:
+                print(_already_there(out, old))
+            return old
+        if tensorboard:
+            on_log = tensorboard_logger(Path(tensorboard) / r.ident)
+        return _new_result(r, lm, eval_model, out, depends, (force, progress, on_log))

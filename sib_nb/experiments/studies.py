@@ -184,6 +184,7 @@ _NOT_CHANGES = (  # options that are no changes to a preset
     'control',
     'on_log',
     'eval_model',
+    'self_test',
 )
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #b93f11ae
