@@ -318,7 +318,7 @@ _GROUP_CHARTS = {  # what is measured: prefix of the logged names
     f'{_RIGHT} with the group closed (train entities)': 'right',
     'change of retained answers (nats)': 'retain',
     "rate of the group's code (nats)": 'rate',
-    'share of the variance after the first stage': 'share',
+    'length after the first stage, in lengths of the stream': 'share',
 }
 
 # %% ../../nbs/07_figures/07_training_film.ipynb #be764c5a

@@ -266,7 +266,7 @@ def audit_card(
     return '\n\n'.join(parts) + '\n'
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #e3fb9c6a
-CONTROL_NAMES = ('heading_push', 'probe_push', 'shuffled_probe')  # without an SAE
+CONTROL_NAMES = ('heading_push', 'probe_push', 'shuffled_probe', 'lexicon')  # without an SAE
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #db6557c8
 def shipped_groups(

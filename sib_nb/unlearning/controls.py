@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HEADINGS_SEEN', 'Push', 'HeadingMatch', 'ProbeMatch', 'ControlConfig', 'ControlData', 'control_data', 'probe_match',
-           'Intervened', 'LatentSums', 'latent_sums', 'random_latents', 'untrained_latents', 'control_edits',
-           'control_scores', 'score_controls']
+           'TokenErasure', 'token_shares', 'lexicon_erasure', 'Intervened', 'LatentSums', 'latent_sums',
+           'random_latents', 'untrained_latents', 'control_edits', 'control_scores', 'score_controls']
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #26c11a40
 import contextlib
@@ -218,12 +218,14 @@ class ControlConfig:
     n_documents: int = 400  # of each side
     push: float = 16.0  # length of the push: a multiple of the mean length at the last token
     percentile: float = 99.0  # of the probe's output on retain prompts of the validation part
+    share: float = 0.9  # of a token's frequencies that is on the forget side, to be in the lexicon
 
     def __post_init__(self):
         check_count(self.n_questions, 'n_questions', 1)
         check_count(self.n_documents, 'n_documents', 1)
         check_number(self.push, 'push', minimum=0)
         check_number(self.percentile, 'percentile', minimum=0, maximum=100)
+        check_number(self.share, 'share', minimum=0, maximum=1)
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #916eed64
 HEADINGS_SEEN = ('own', 'exchanged', 'neutral', 'none')  # by the probe
@@ -312,6 +314,88 @@ def probe_match(
     probe = ProbeMatch(weight)
     output = _map_stream(probe.output, model, data.retain_prompts, layer)
     return replace(probe, threshold=float(np.percentile(output, config.percentile)))
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #d9d6bc71
+@dataclass(frozen=True)
+class TokenErasure:
+    "The mean residual stream after a block, in the place of that of some tokens."
+
+    is_chosen: torch.Tensor  # bool, `(vocabulary,)`
+    mean: torch.Tensor  # `(d,)`
+    layer: int  # 0-based; the output of this block is edited
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #0e04ebb3
+def _chosen_positions(edit, ids, mask, begins):
+    "Where a chosen token stands, without the first of a text, bool `(n, T)`."
+    is_content = mask.bool()
+    if begins:
+        is_content &= mask.cumsum(1) > 1
+    return edit.is_chosen.to(ids.device)[ids] & is_content
+
+
+@contextlib.contextmanager
+def _erasing(edit, model):
+    "Hooks of a `TokenErasure`, inside a `with` block."
+    seen = {}
+
+    def note(module, args, options):
+        past = options.get('past_key_values')
+        ids = options['input_ids'] if 'input_ids' in options else args[0]
+        begins = past is None or not past.get_seq_length()
+        mask = options.get('attention_mask') if begins else None
+        mask = torch.ones_like(ids) if mask is None else mask
+        seen['positions'] = _chosen_positions(edit, ids, mask, begins)
+
+    def erase(module, args, output):
+        h = output[0] if isinstance(output, tuple) else output
+        erased = torch.where(seen['positions'][..., None], edit.mean.to(h), h)
+        return (erased, *output[1:]) if isinstance(output, tuple) else erased
+
+    block = layers(model)[check_layer(model, edit.layer)]
+    handles = [
+        model.base_model.register_forward_pre_hook(note, with_kwargs=True),
+        block.register_forward_hook(erase),
+    ]
+    try:
+        yield model
+    finally:
+        for handle in handles:
+            handle.remove()
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #25844011
+@patch
+def on(
+    self: TokenErasure,
+    model,  # from `load_model`
+):  # a context manager that gives the model
+    "Inside, every forward pass is edited."
+    return _erasing(self, model)
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #747b4fd8
+def token_shares(
+    ids: dict,  # side → lists of token ids
+    n_tokens: int,  # in the vocabulary
+) -> torch.Tensor:  # in [0, 1], `(n_tokens,)`
+    "Of each token, its frequency on the forget side divided by the sum of both sides' frequencies."
+    rates = {}
+    for side in SIDES:
+        counts = np.bincount(np.concatenate([row[1:] for row in ids[side]]), minlength=n_tokens)
+        rates[side] = torch.tensor(counts + 0.5) / (counts + 0.5).sum()
+    return rates['forget'] / (rates['forget'] + rates['retain'])
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #28ffd773
+def lexicon_erasure(
+    model,  # from `load_model`
+    ids: dict,  # side → lists of token ids
+    mean: torch.Tensor,  # of the residual stream on retain tokens, `(d,)`
+    layer: int,  # 0-based
+    share: float = ControlConfig.share,  # see `ControlConfig`
+) -> TokenErasure:
+    "The lexicon of some texts as an edit. Errors: `SIBError` if it is empty."
+    is_chosen = token_shares(ids, model.get_input_embeddings().num_embeddings) > share
+    if not is_chosen.any():
+        raise SIBError(f'no token has more than {share:.0%} of its frequency on the forget side')
+    return TokenErasure(is_chosen, mean, layer)
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #515e9016
 @dataclass(frozen=True)
@@ -452,6 +536,13 @@ def _push_controls(model, domains, data, layer, config, seed):
     )
     return {name: Push(rule, layer, size, seed) for name, rule in rules.items()}
 
+# %% ../../nbs/05_unlearning/08_controls.ipynb #b54951ca
+def _lexicon(model, data, layer, config):
+    "The lexicon of the questions and documents about train entities."
+    ids = {side: data.prompts[side] + data.documents[side] for side in SIDES}
+    mean = _map_stream(_prompt_means, model, ids['retain'], layer).mean(0)
+    return lexicon_erasure(model, ids, mean, layer, config.share)
+
 # %% ../../nbs/05_unlearning/08_controls.ipynb #e5905404
 def control_edits(
     model,  # from `load_model`
@@ -469,6 +560,7 @@ def control_edits(
     layer = check_layer(model, layer)
     data = control_data(model, domains, config, seed, split_seed)
     controls = _push_controls(model, domains, data, layer, config, seed)
+    controls['lexicon'] = _lexicon(model, data, layer, config)
     if sae is not None:
         controls |= _sae_controls(model, sae, intervention, data, seed)
     return controls

@@ -434,18 +434,26 @@ def leak(self: LeakProbe, x):
 class ErasureConfig:
     "How the first stage is trained."
 
-    exclusive: float = 4.0  # α, weight of what is taken from retain tokens
-    steps: int = 1500
+    exclusive: float = 4.0  # α at the end: frequency ratio from which on a stream is erased
+    exclusive_start: float = 1.0  # α at the first step, at most `exclusive`
+    steps: int = 3000
     batch_size: int = 512  # tokens of each side a step
     lr: float = 0.003  # peak of Adam's learning rate
     seed: int = 0  # of the batches
 
     def __post_init__(self):
         check_number(self.exclusive, 'exclusive', minimum=0)
+        check_number(self.exclusive_start, 'exclusive_start', minimum=0)
         check_number(self.lr, 'lr', above=0)
         check_count(self.steps, 'steps', 1)
         check_count(self.batch_size, 'batch_size', 1)
         check_count(self.seed, 'seed')
+
+    def weight(self, step):
+        "α at a step: it rises during the first 60 % of the steps."
+        start = min(self.exclusive_start, self.exclusive)
+        share = min(step / (0.6 * self.steps), 1)
+        return start + share * (self.exclusive - start)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #581096ad
 def pool_tokens(
@@ -461,15 +469,20 @@ def pool_tokens(
     return {side: torch.cat(streams) for side, streams in found.items()}
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0a7d2e94
+def _mean_length(vectors):
+    "Mean length; rounded at 0, such that there is a gradient."
+    return (vectors.square().sum(1) + 1e-4).sqrt().mean() - 1e-2
+
+
 def erasure_terms(
     group: KnowledgeGroup,
     forget: torch.Tensor,  # streams, `(tokens, d)`
     retain: torch.Tensor,  # the same
-) -> tuple:  # shares of the variance: left of forget tokens, taken from retain tokens
+) -> tuple:  # mean lengths in units of the stream's: left of forget tokens, taken from retain tokens
     "The two terms of the first stage."
     left = forget - group.mean - group.part(group.latents(forget))
     taken = group.part(group.latents(retain))
-    return tuple(part.square().sum(1).mean() / group.scale**2 for part in (left, taken))
+    return tuple(_mean_length(part / group.scale) for part in (left, taken))
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #1e442dd2
 def erase_stream(
@@ -482,6 +495,9 @@ def erase_stream(
     generator = torch.Generator().manual_seed(config.seed)
     group.mean.copy_(tokens['retain'].mean(0))
     group.scale.copy_((tokens['retain'] - group.mean).square().sum(1).mean().sqrt())
+    with torch.no_grad():
+        group.encoder.mul_(2.0)
+        group.decoder.mul_(0.1)
     optimizer = torch.optim.Adam(group.parameters(), lr=config.lr)
     log = []
     for step in tqdm(range(config.steps), 'erasure', disable=not progress):
@@ -496,7 +512,7 @@ def erase_stream(
         if not torch.isfinite(left + taken):
             raise SIBError(f'step {step}: the loss is not finite; lower lr (now {config.lr})')
         optimizer.zero_grad()
-        (left + config.exclusive * taken).backward()
+        (left + config.weight(step) * taken).backward()
         optimizer.step()
         log.append((left.item(), taken.item()))
     return log
@@ -514,6 +530,7 @@ class GroupTraining:
     erasure: ErasureConfig | None = None  # of a first stage that the groups have behind them
     step: int = 0  # steps taken
     log: list = field(default_factory=list)  # a dict a step
+    first_log: list = field(default_factory=list)  # of the first stage, from `erase_stream`
 
     def __post_init__(self):
         adam = dict(lr=self.config.lr, betas=(0.9, 0.99))
@@ -690,7 +707,7 @@ def state(self: GroupTraining):
     "What a checkpoint holds: tensors and plain values."
     probe = self.probe and [self.probe.state_dict(), self.probe.optimizer.state_dict()]
     return dict(groups=self.groups.state_dict(), optimizer=self.optimizer.state_dict(),
-                probe=probe, step=self.step, log=self.log)
+                probe=probe, step=self.step, log=self.log, first_log=self.first_log)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #fed8cd89
 @patch
@@ -702,6 +719,7 @@ def restore(self: GroupTraining, state):
         self.probe.load_state_dict(state['probe'][0])
         self.probe.optimizer.load_state_dict(state['probe'][1])
     self.step, self.log = state['step'], state['log']
+    self.first_log = state['first_log']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #448915a8
 @patch
@@ -751,9 +769,10 @@ def prepared_training(
     model.requires_grad_(False)
     pool = task_pool(model, domains, config, progress) if pool is None else pool
     groups = new_groups(model, pool, config)
+    training = GroupTraining(model, pool, config, groups, erasure=erasure)
     if erasure and run_first:
-        erase_stream(groups[0], pool_tokens(pool), erasure, progress)
-    return GroupTraining(model, pool, config, groups, erasure=erasure)
+        training.first_log = erase_stream(groups[0], pool_tokens(pool), erasure, progress)
+    return training
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #60594a37
 def train_knowledge_group(
