@@ -360,7 +360,7 @@ def sib_figures(
 
 # %% ../nbs/09_commands.ipynb #fcf9df15
 def audit_options(
-    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, knowledge_groups, noise, a baseline such as RMU, the name or folder of another model, with --latents an SAE: its folder, or one of the package; study: all of the study
+    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, lexicon, knowledge_groups, erased_group, noise, a baseline such as RMU, the name or folder of another model, with --latents an SAE: its folder, or one of the package; study: all of the study
     search: str = '',  # instead of an audit, search settings of these baselines, separated by commas, or all; goes on where it was stopped
     latents: str = '',  # of the SAE, set to zero: numbers and ranges, as 0-31,40
     model: str = 'gemma2',  # the original: an embedded model, or a name on the hub or folder

@@ -297,7 +297,7 @@ def measured_film(
     rows = content['rows']
     charts = _logged_charts(rows)
     share = rows[-1]['n_closed'] / len(content['start'])
-    what = f'{_RIGHT} with the groups closed that fire most on biology'
+    what = f'{_RIGHT} with the groups closed that fire most on forget texts'
     charts[what] = {side: _curve(rows, side) for side in SIDES}
     opened = ', '.join(f'{side} {rows[-1][f"{side}, open"]:.2f}' for side in SIDES)
     note = f'{share:.0%} of the latents are closed; with none closed: {opened}'
