@@ -528,6 +528,8 @@ def knowledge_formats(
 _CASES = (  # entities, edit, label, style
     ('listed', 'closed', 'closed, listed entities', dict(marker='D', color='#de8f05', ms=4)),
     ('unlisted', 'closed', 'closed, unlisted entities', dict(marker='o', color='#0173b2', ms=5)),
+    ('listed', 'lexicon', 'lexicon, listed', dict(marker='D', color='#de8f05', mfc='w', ms=4)),
+    ('unlisted', 'lexicon', 'lexicon, unlisted', dict(marker='o', color='#0173b2', mfc='w', ms=5)),
     ('unlisted', 'permuted', 'permuted, unlisted', dict(marker='s', color='.6', mfc='w', ms=4)),
 )
 
@@ -535,30 +537,32 @@ _CASES = (  # entities, edit, label, style
 def _draw_cases(axes, cases, quantity):
     "One quantity of every case, with its interval; a mark for each edit."
     for number, (entities, edit, label, style) in enumerate(_CASES):
-        rows = [t[(t.entities == entities) & (t.edit == edit)].iloc[0] for t in cases.values()]
+        found = {name: t[(t.entities == entities) & (t.edit == edit)] for name, t in cases.items()}
+        heights = np.array([row for row, t in enumerate(found.values()) if len(t)])
+        rows = [t.iloc[0] for t in found.values() if len(t)]
         values = np.array([row[quantity] for row in rows])
         low, high = (np.array([row[f'{quantity}_{end}'] for row in rows]) for end in ('low', 'high'))
         error = np.maximum([values - low, high - values], 0)
-        height = np.arange(len(rows)) + 0.2 * (number - 1)
-        axes.errorbar(values, height, xerr=error, ls='', lw=1, label=label, **style)
+        axes.errorbar(values, heights + 0.15 * (number - 2), xerr=error, ls='', lw=1, label=label, **style)
     axes.axvline(1, ls=':', c='.4', lw=1)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #f3004a0d
 def knowledge_cases(
     results: pd.DataFrame,  # from `load_results`
     n_draws: int = 500,  # of the bootstrap
+    variant: str = 'erased',  # of `group_study`
 ) -> plt.Figure:
     "What closing trained knowledge groups removes and retains, a row a model and domain."
     by_case = {}
     for file in sorted(_beside(results, 'knowledge_groups').glob('*.json')):
         result = read_case(file)
-        if result['case'].variant == 'full':
+        if result['case'].variant == variant:
             name = f"{result['case'].model}, {result['case'].forget}"
             by_case.setdefault(name, []).append(result)
     cases = {name: case_table(seeds, n_draws) for name, seeds in by_case.items()}
     with plt.rc_context(FIGURE_STYLE):
         figure, panels = plt.subplots(
-            1, 2, figsize=(7.5, 1.2 + 0.45 * len(cases)), sharey=True, layout='constrained'
+            1, 2, figsize=(7.5, 1.3 + 0.6 * len(cases)), sharey=True, layout='constrained'
         )
         for axes, quantity in zip(panels, ('removed', 'retained')):
             _draw_cases(axes, cases, quantity)

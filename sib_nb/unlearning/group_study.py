@@ -6,7 +6,7 @@
 __all__ = ['LEXICON_SHARE', 'STUDIED', 'VARIANTS', 'ERASURES', 'FEWER', 'ENTITIES_ASKED', 'VERSION', 'GroupCase',
            'shuffled_writers', 'permuted_group', 'random_group', 'pool_ids', 'task_lexicon', 'closing', 'edits_of',
            'chosen_conditions', 'case_questions', 'ask_case', 'save_answers', 'load_answers', 'case_key', 'train_case',
-           'study_case', 'read_case', 'answers_of', 'case_table']
+           'study_case', 'read_case', 'answers_of', 'case_table', 'beyond_lexicon']
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #2829b51d
 import copy
@@ -48,6 +48,7 @@ from sib_nb.unlearning.score import (
     answer_grids,
     cached_grids,
     reference_grids,
+    removed_difference,
     removed_interval,
     retained_interval,
     score_questions,
@@ -424,3 +425,18 @@ def _means(summary):
     "Means over seeds of what has no interval."
     names = ['removed_least', 'retained_least', 'heading_gap', 'worse_than_reference']
     return summary[names].astype(float).mean().to_dict()
+
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #d670ea37
+def beyond_lexicon(
+    results: list,  # from `read_case`: seeds of one model, domain and variant
+    part: str,  # a key of `ENTITIES_ASKED`
+    n_draws: int = 1000,
+) -> tuple:  # mean, lower and upper end of a 95 % interval over entities and seeds
+    "Removed share of the closed group minus that of the lexicon."
+    runs, others = [], []
+    for result in results:
+        original, lexicon, reference = answers_of(result, part, 'lexicon')
+        closed = chosen_conditions(result['answers'][part, 'closed'], lexicon['forget'].conditions)
+        runs.append((original, closed, reference))
+        others.append((original, lexicon, reference))
+    return removed_difference(runs, others, n_draws)

@@ -6,7 +6,7 @@
 __all__ = ['VALIDATION_CONDITIONS', 'GATE', 'FLOOR', 'AnswerGrid', 'ScoreQuestions', 'score_questions', 'option_scores',
            'prompt_scores', 'condition_inputs', 'answer_grids', 'guess_grids', 'save_grids', 'load_grids',
            'cached_grids', 'reference_grids', 'removed_share', 'score_table', 'mean_over_formats', 'score_summary',
-           'choose_edit', 'removed_interval', 'retained_interval', 'worse_intervals']
+           'choose_edit', 'removed_interval', 'retained_interval', 'removed_difference', 'worse_intervals']
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #e62add95
 import random
@@ -723,6 +723,28 @@ def retained_interval(
     "Retained share, mean over conditions and runs, with a bootstrap interval."
     triples = _side_runs(runs, 'retain')
     return tuple(map(float, _bootstrap(triples, _retained_statistic, (n_draws, level, seed))))
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #0b5ab439
+def _difference_statistic(four, original, edited, reference, other):
+    "Difference of the removed shares of two edits in each draw."
+    one, two = (_removed_statistic(four, original, each, reference) for each in (edited, other))
+    return one - two
+
+
+def removed_difference(
+    runs,  # as for `removed_interval`
+    others,  # of another edit, asked the same: as many runs, in the same order
+    n_draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,  # of the bootstrap
+) -> tuple:  # mean, lower and upper end
+    "Removed share minus that of another edit, with a paired bootstrap interval over entities."
+    fours = []
+    for one, two in zip(_side_runs(runs, 'forget'), _side_runs(others, 'forget'), strict=True):
+        if one[1].conditions != two[1].conditions or list(one[1].entities) != list(two[1].entities):
+            raise SIBError('the two edits were asked different questions; ask them the same')
+        fours.append([*one, two[1]])
+    return tuple(map(float, _bootstrap(fours, _difference_statistic, (n_draws, level, seed))))
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #ae3302d3
 def _worse_statistic(triple, original, edited, reference):
