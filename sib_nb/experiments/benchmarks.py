@@ -111,7 +111,7 @@ def default_benchmark(
 def quick_benchmark(
     bench: Benchmark,
 ) -> Benchmark:
-    "The same with a fifth to a third of the questions, and few conditions."
+    "The same with about half of the questions for the score, and fewer for the rest."
     sizes = dict(n_questions=(80, 200), n_probe_questions=1000, n_scored=40)
     return replace(bench, all_conditions=False, **sizes)
 

@@ -44,7 +44,7 @@ class Study:
     runs: dict  # name → seeds
     folder: str  # in `data`
     options: dict  # for `run`
-    quick: bool = False  # ask a fifth to a third of the questions, under few conditions
+    quick: bool = False  # ask about half of the questions, see `quick_benchmark`
 
 # %% ../../nbs/06_experiments/06_studies.ipynb #55f4132f
 def _seeds(name):
