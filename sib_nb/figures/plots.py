@@ -543,7 +543,8 @@ def _draw_cases(axes, cases, quantity):
         values = np.array([row[quantity] for row in rows])
         low, high = (np.array([row[f'{quantity}_{end}'] for row in rows]) for end in ('low', 'high'))
         error = np.maximum([values - low, high - values], 0)
-        axes.errorbar(values, heights + 0.15 * (number - 2), xerr=error, ls='', lw=1, label=label, **style)
+        heights = heights + 0.15 * (number - 2)
+        axes.errorbar(values, heights, xerr=error, ls='', lw=1, label=label, **style)
     axes.axvline(1, ls=':', c='.4', lw=1)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #f3004a0d
