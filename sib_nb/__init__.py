@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         'training.trainer': ['train_sae'],
         'unlearning.saebench': ['unlearning_eval'],
         'unlearning.audit': ['audit'],
+        'unlearning.knowledge_groups': ['erase_domain'],
         'experiments.probing': ['probing_eval'],
         'experiments.runs': ['run'],
     },

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHOWN_FIELDS', 'check_fields', 'damage_in_one_line', 'read_printable', 'check_events', 'read_shown_result',
            'result_benchmark', 'forgotten', 'load_results', 'load_histories', 'example_results', 'overview', 'quality',
-           'intervention_table', 'intervention_overview', 'best_by_run', 'without_sae', 'tidy']
+           'intervention_table', 'intervention_overview', 'best_by_run', 'searched_baselines', 'tidy']
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b37c20bf
 import json
@@ -535,7 +535,7 @@ def _baseline_row(name, seeds):
     }
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b1a5c80a
-def without_sae(
+def searched_baselines(
     folder=None,  # default `data/results`
     model: str = 'gemma2',  # only records of this model
     domain: str = DEFAULT_FORGET,  # only records of this domain

@@ -7,7 +7,7 @@ __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount',
            'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'streams_at', 'new_groups', 'ignorance',
            'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'ErasureConfig', 'pool_tokens', 'erasure_terms',
            'erase_stream', 'GroupTraining', 'Closed', 'prepared_training', 'train_knowledge_group', 'insert_group',
-           'freeze_group', 'group_sae', 'ClosedGroups']
+           'freeze_group', 'group_sae', 'ClosedGroups', 'erase_domain']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 from ..core import SIBError
 from ..integrity import content_key, model_key
 from ..language_model.data import DOMAINS
+from ..language_model.domains import find_domains
 from sib_nb.language_model.formats import (
     QUESTION_FORMATS,
     Format,
@@ -875,3 +876,22 @@ class _ZeroAblation:
     def __call__(self, h, mask):
         latents = self.sae.encode(h.to(self.sae.W_enc.dtype))[..., list(self.members)]
         return h - (latents @ self.sae.W_dec[list(self.members)]).to(h.dtype)
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #565efbdb
+def erase_domain(
+    model,  # from `load_model`
+    domains,  # for `find_domains`: a domain, a folder, or `Domains`
+    layer: int = 1,  # 0-based block after which the group stands
+    n_latents: int = 1024,
+    erasure: ErasureConfig = ErasureConfig(),
+    split_seed: int = 0,  # of the split of the entities
+    share: float = 1.0,  # of the usual number of tasks
+    progress: bool = True,
+) -> ClosedGroups:
+    """A group that holds what forget tokens carry, closed. Nothing about a validation or report
+    entity is read. Errors: `SIBError` for a layer that the model lacks."""
+    config = GroupConfig(layers=(layer,), n_latents=n_latents, share=share, seed=erasure.seed,
+                         split_seed=split_seed)
+    training = prepared_training(model, find_domains(domains), config, None, progress, erasure)
+    sae = group_sae(training.groups[0], layer, model.name)
+    return ClosedGroups((sae,), (tuple(range(n_latents)),))
