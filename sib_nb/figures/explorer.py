@@ -239,7 +239,10 @@ def _group_page(opened, choice, n_examples=5):
 def _films(group_name=''):
     "Title → function that makes the film; that of the group first, then one with accuracies."
     films = {title: partial(case_film, file) for title, file in filmed_groups().items()}
-    own = [title for title in films if f' {group_name},' in title]
+    base = group_name.removesuffix('-erased')
+    ending = f' {base}, seed 0' + ', erased' * (base != group_name)
+    own = [title for title in films if f' {base},' in title]
+    own.sort(key=lambda title: not title.endswith(ending))
     found = {title: films[title] for title in own}
     measured = measured_film()
     if measured:
