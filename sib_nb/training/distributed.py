@@ -22,8 +22,8 @@ from ..sae.adaptive_groups import Groups
 from ..sae.sae import SAE, SAEOut
 from ..sae.sparse_step import GradientTerm, OneProcess, SparseLatents
 from .config import ALL_TERMS, as_batch
-from .objective import auxk, decoder_l1, fvu, group_dependence, group_l1, l0, l1
-from .objective import selected_columns
+from .objective import auxk, decoder_l1, fvu, group_dependence, group_information
+from .objective import group_l1, l0, l1, selected_columns
 from .process_group import gather_rows, gathered, gathered_unequal, ranks, reduced
 from .process_group import row_counts, sum_gradients, sum_ranks
 from .trainer import Trainer
@@ -123,17 +123,24 @@ def columns_of(
     return columns
 
 # %% ../../nbs/04_training/07_distributed.ipynb #74052380
-def _dependence(context):
+def _drawn_latents(context):
+    "The latents of the drawn groups at all ranks' tokens, and a partition of these latents."
     features, partition = sampled_groups(context.groups, context.n_pairs, context.generator)
     latents = selected_columns(context.out, 'z')
-    if isinstance(latents, SparseLatents):
-        rank, world = ranks()
-        columns = columns_of(features, latents.shape[1])
-        shape = world * len(latents), len(features)
-        z = gathered_latents(latents, columns, shape, rank * len(latents))
-    else:
-        z = gather_rows(latents[:, features.to(context.x.device)])
-    return group_dependence(z, partition, partition.n_groups**2)
+    if not isinstance(latents, SparseLatents):
+        return gather_rows(latents[:, features.to(context.x.device)]), partition
+    rank, world = ranks()
+    columns = columns_of(features, latents.shape[1])
+    shape = world * len(latents), len(features)
+    return gathered_latents(latents, columns, shape, rank * len(latents)), partition
+
+
+def _of_drawn_groups(measure, draw=_drawn_latents):
+    def term(context):
+        z, partition = draw(context)
+        return measure(z, partition, partition.n_groups**2)
+
+    return term
 
 # %% ../../nbs/04_training/07_distributed.ipynb #509b842c
 def _auxk(context):
@@ -160,7 +167,8 @@ def token_terms() -> dict:  # name → (what it needs, the term), as `sib_loss` 
             terms[name] = needs, _mean_of_ranks(term)
         else:
             terms[name] = needs, _of_all_tokens(term, _READS.get(name, _READS_ALL))
-    terms['dependence'] = ('groups',), _dependence
+    terms['dependence'] = ('groups',), _of_drawn_groups(group_dependence)
+    terms['information'] = ('groups',), _of_drawn_groups(group_information)
     terms['auxk'] = ('sae', 'dead'), _auxk
     return terms
 
@@ -551,18 +559,18 @@ def squared_norm(self: LatentExchange, squares):
     return reduced(torch.tensor(divided, dtype=torch.double)).item() + others
 
 # %% ../../nbs/04_training/07_distributed.ipynb #a85f2a9b
-def _dependence_sharded(context):
+def _drawn_latents_sharded(context):
+    "The same where the latents are divided."
     features, partition = sampled_groups(context.groups, context.n_pairs, context.generator)
     columns = columns_of(features, context.sae.cfg.d_sae)[context.sae.mine.cpu().numpy()]
     latents = selected_columns(context.out, 'z')
     if isinstance(latents, SparseLatents):
-        z = gathered_latents(latents, columns, (len(latents), len(features)), times=1)
-    else:
-        columns = torch.from_numpy(columns).to(context.x.device)
-        z = latents.new_zeros(len(latents), len(features))
-        own = latents[:, columns >= 0]
-        z = sum_ranks(z.index_copy(1, columns[columns >= 0].long(), own))
-    return group_dependence(z, partition, partition.n_groups**2)
+        shape = len(latents), len(features)
+        return gathered_latents(latents, columns, shape, times=1), partition
+    columns = torch.from_numpy(columns).to(context.x.device)
+    z = latents.new_zeros(len(latents), len(features))
+    own = latents[:, columns >= 0]
+    return sum_ranks(z.index_copy(1, columns[columns >= 0].long(), own)), partition
 
 # %% ../../nbs/04_training/07_distributed.ipynb #e9ede150
 def _auxk_sharded(context):
@@ -614,7 +622,9 @@ def feature_terms() -> dict:  # name → (what it needs, the term), as `sib_loss
         l1=_l1, decoder_l1=_decoder_l1, group_l1=_group_l1, l0=_l0, l2_weights=_l2_weights
     )
     terms = {name: _sum_of_ranks(term) for name, term in sums.items()}
-    terms |= dict(fvu=_fvu, dependence=_dependence_sharded, auxk=_auxk_sharded)
+    terms |= dict(fvu=_fvu, auxk=_auxk_sharded)
+    for name, measure in dict(dependence=group_dependence, information=group_information).items():
+        terms[name] = _of_drawn_groups(measure, _drawn_latents_sharded)
     return {name: (ALL_TERMS[name][0], term) for name, term in terms.items()}
 
 # %% ../../nbs/04_training/07_distributed.ipynb #373b9b8b
