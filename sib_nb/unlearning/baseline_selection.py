@@ -76,14 +76,18 @@ GRIDS = {  # settings that are swept, by baseline
     'RMU': product(
         layer=(1, 2, 3), scale=(2.0, 6.0), alpha=(3.0, 30.0), steps=(300,),
         stop=(75, 150, 225, 300),
+    ) + product(
+        layer=(1, 3), scale=(2.0,), alpha=(3.0, 10.0), steps=(1500,), stop=(500, 1000, 1500)
+    ) + product(
+        layer=(1,), scale=(4.0,), alpha=(10.0,), steps=(1500,), stop=(500, 1000, 1500)
     ),
     'gradient difference': product(
         lr=(5e-4, 1e-3, 2e-3), alpha=(1.0, 3.0, 10.0, 30.0), steps=(160,),
         stop=(40, 80, 120, 160),
     ),
     'NPO': product(
-        beta=(0.1, 0.5), lr=(5e-4, 2e-3), alpha=(1.0, 5.0, 20.0), steps=(160,),
-        stop=(40, 80, 120, 160),
+        beta=(0.1,), lr=(3e-4, 1e-3), alpha=(2.0, 8.0, 32.0), steps=(480,),
+        stop=tuple(range(60, 481, 60)),
     ),
     'SAEBench clamp': product(
         layer=(1, 2, 3), threshold=(0.001, 0.01), n_latents=(10, 20),
@@ -429,11 +433,15 @@ def _find_record(records, record):
     return None
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #898ff0d5
-def _record(file, names, key):
-    "The stored record with these names and this key, or an empty one."
+def _record(file, names, key, grid):
+    "The stored record with these names and this key if its settings are in the grid; or a new one."
     empty = dict(names, key=key, rows=[], chosen=None, done=False)
     stored = _find_record(_stored_records(file), empty)
-    return stored if stored is not None and stored['key'] == key else empty
+    if stored is None or stored['key'] != key:
+        return empty
+    if any(row['setting'] not in grid for row in stored['rows']):
+        return empty
+    return dict(stored, done=stored['done'] and len(stored['rows']) == len(grid))
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #898ff0d6
 def _save_record(file, record):
@@ -482,7 +490,8 @@ def _answers_file(file, record):
 def _run_sweep(record, sweep, grid, report, file, progress):
     "Try the settings that the record does not hold yet, store each, then report."
     sweep.resume(record['rows'], record['chosen'])
-    remaining = trainings(grid[len(sweep.rows) :])
+    tried = [row['setting'] for row in sweep.rows]
+    remaining = trainings([setting for setting in grid if setting not in tried])
     for settings in tqdm(remaining, desc=record['name'], disable=not progress):
         sweep.try_training(settings)
         record.update(rows=sweep.rows, chosen=sweep.chosen())
@@ -512,7 +521,7 @@ def sweep_all(
         for name, grid in config.grids.items():
             names = dict(model=model.name, domain=domains.name, name=name, seed=seed)
             names['n_data'] = config.n_data
-            record = _record(file, names, content_key(**shared, grid=grid))
+            record = _record(file, names, content_key(**shared), grid)
             if not record['done']:
                 make = baseline_maker(name, model, materials.data, seed, saes=saes)
                 sweep = Sweep(name, make, materials.validation, config.gate)
