@@ -57,11 +57,14 @@ def heading_word(
     rng: random.Random,  # draws the word where there are several
     domains=DOMAINS,  # from which exchanged headings are drawn
 ) -> str:  # '' for no heading
-    "The word that the heading names."
+    "The word that the heading names. Errors: `SIBError` if there is no other domain to exchange."
     if which == 'own':
         return subject.replace('_', ' ')
     if which == 'exchanged':
-        return rng.choice([domain for domain in domains if domain not in subject])
+        others = [domain for domain in domains if domain not in subject]
+        if not others:
+            raise SIBError(f'{subject} is the only domain; its heading cannot be exchanged')
+        return rng.choice(others)
     if which == 'neutral':
         return rng.choice(NEUTRAL_WORDS)
     if which == 'untrained':
@@ -233,11 +236,13 @@ def option_texts(
     tokenizer,  # the model's
     pairs,  # (start, options) each
 ) -> list:  # `(token ids, how many of them belong to the option)`, pair by pair
-    "Every option behind its start."
+    "Every option behind its start. Errors: `SIBError` for an option without a token."
     starts = encode_texts(tokenizer, [start for start, _ in pairs])
     options = list(dict.fromkeys(option for _, given in pairs for option in given))
     found = tokenizer(options, add_special_tokens=False).input_ids if options else []
     added = dict(zip(options, found))
+    if not all(found):
+        raise SIBError('an option has no token; its probability would be 1')
     texts = []
     for before, (_, given) in zip(starts, pairs):
         texts += [(before + added[option], len(added[option])) for option in given]
@@ -250,7 +255,10 @@ def completion_logprobs(
     pairs,  # (start, options) each
     max_tokens: int = 8192,  # padded tokens a batch
 ) -> torch.Tensor:  # (pairs, options), nats
-    "Log-probability of each option behind its start, the sum over its tokens."
+    """Log-probability of each option behind its start, the sum over its tokens. Errors: `SIBError`
+    for no pair, unequal numbers of options, and an option without a token."""
+    if len({len(options) for _, options in pairs}) != 1:
+        raise SIBError('pairs are empty, or differ in their numbers of options; give as many to each')
     texts = option_texts(model.tokenizer, pairs)
     scores = torch.zeros(len(texts))
     for batch in length_batches([ids for ids, _ in texts], max_tokens):
@@ -425,11 +433,11 @@ def ask(
     if asked.answer != 'letter' or wording == 'untrained':
         about = _entities_of(rows, entities)
     if asked.answer != 'letter':
-        return OptionScores(_scores_in_words(model, rows, about, asked, chat, bos), answer)
+        return _option_scores(_scores_in_words(model, rows, about, asked, chat, bos), answer)
     if wording == 'untrained':
         rows = [untrained_wording(row, entity) for row, entity in zip(rows, about)]
     prompts = prompts_for(rows, asked, heading, examples, chat, bos, seed)
-    return OptionScores(answer_logprobs(model, prompts), answer)
+    return _option_scores(answer_logprobs(model, prompts), answer)
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #53554e5f
 def _scores_in_words(model, rows, about, asked, chat, bos):
@@ -443,3 +451,10 @@ def _scores_in_words(model, rows, about, asked, chat, bos):
     if asked.answer == 'truth':
         return truth_scores(model, pairs).view(-1, 4)
     return completion_logprobs(model, pairs)
+
+# %% ../../nbs/01_language_model/09_formats.ipynb #3209ca3b
+def _option_scores(scores, answer):
+    "Scores and right options. NaN is refused; it would count as the largest score."
+    if scores.isnan().any():
+        raise SIBError('the model answers NaN: are its weights, or those of its edit, finite?')
+    return OptionScores(scores, answer)

@@ -514,7 +514,10 @@ def accuracy(
     answers = check_tensor(answers, 'answers', kind='int', minimum=0, maximum=len(LETTERS) - 1)
     if answers.numel() != len(prompts):
         raise SIBError(f'{answers.numel()} answers for {len(prompts)} prompts: give one each')
-    return answer_logprobs(model, prompts, max_tokens).argmax(1).view(answers.shape) == answers
+    logprobs = answer_logprobs(model, prompts, max_tokens)
+    if logprobs.isnan().any():
+        raise SIBError('the model answers NaN: are its weights, or those of its edit, finite?')
+    return logprobs.argmax(1).view(answers.shape) == answers
 
 # %% ../../nbs/01_language_model/02_model.ipynb #7d334e21
 def _end_tokens(tokenizer):

@@ -318,8 +318,12 @@ def within_reach(
     floor: float,  # fraction of questions to be answered right
     *parts,  # of the questions, `(n,)` bool each; one in which the floor is in reach suffices
 ):  # `keep` for `rerun`
-    "Exclude a setting once it has made more mistakes than `floor` allows."
+    """Exclude a setting once it has made more mistakes than `floor` allows. Errors: `SIBError` for
+    no part, and a part that is no mask of the questions."""
     check_number(floor, 'floor', minimum=0, maximum=1)
+    parts = [check_tensor(part, 'part', (len(answer),), 'bool').numpy() for part in parts]
+    if not parts:
+        raise SIBError('a floor needs a part of the questions; pass a mask, as answer >= 0')
 
     def keep(out, asked):
         wrong = (out.argmax(-1) != answer) & asked
