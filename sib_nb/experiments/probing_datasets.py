@@ -190,7 +190,7 @@ def load_probing(
     spec = PROBING_SETS[name]
     place = str(path or mirror(spec.repo))
     read = _from_tables if spec.is_table else _from_streams
-    check_count(train_size, 'train_size', minimum=4)  # balanced sets halve the half
+    check_count(train_size, 'train_size', minimum=4)
     check_count(test_size, 'test_size', minimum=4)
     sizes = (train_size // 2, test_size // 2)
     with hub(f'{place} ({name})', local=Path(place).is_dir()):

@@ -227,10 +227,9 @@ def insert_probes(
     options = KnowledgeOptions.of(options)
     data = _knowledge_data(options, lm, bench, layer, seed, progress, n_docs)
     probe = train_probe(*data, seed=seed, progress=progress, **options.probe)
-    activations, subject, is_answer = data
-    forget = activations[is_answer & (subject == 0)]
+    x, subject, is_answer = data
     retain = _calibration_data(options, lm, bench, layer, seed, progress)
-    _insert_copies(sae, probe, forget, retain, options, seed)
+    _insert_copies(sae, probe, x[is_answer & (subject == 0)], retain, options, seed)
     return probe.ce
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #66ebf4e7

@@ -36,6 +36,7 @@ from sib_nb.language_model.model import (
     pad,
     start_token,
     unembed,
+    without_nan,
 )
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #b1657d44
@@ -248,6 +249,13 @@ def option_texts(
         texts += [(before + added[option], len(added[option])) for option in given]
     return texts
 
+# %% ../../nbs/01_language_model/09_formats.ipynb #dec995ca
+def _checked_pairs(pairs):
+    "The same; no pair, or options that make no table, are refused."
+    if len({len(options) for _, options in pairs}) != 1:
+        raise SIBError('there are no pairs, or they differ in their numbers of options')
+    return pairs
+
 # %% ../../nbs/01_language_model/09_formats.ipynb #cc5103f4
 @torch.no_grad()
 def completion_logprobs(
@@ -257,9 +265,7 @@ def completion_logprobs(
 ) -> torch.Tensor:  # (pairs, options), nats
     """Log-probability of each option behind its start, the sum over its tokens. Errors: `SIBError`
     for no pair, unequal numbers of options, and an option without a token."""
-    if len({len(options) for _, options in pairs}) != 1:
-        raise SIBError('pairs are empty, or differ in their numbers of options; give as many to each')
-    texts = option_texts(model.tokenizer, pairs)
+    texts = option_texts(model.tokenizer, _checked_pairs(pairs))
     scores = torch.zeros(len(texts))
     for batch in length_batches([ids for ids, _ in texts], max_tokens):
         ids, mask = pad([texts[i][0] for i in batch], model.tokenizer, model.device)
@@ -433,11 +439,12 @@ def ask(
     if asked.answer != 'letter' or wording == 'untrained':
         about = _entities_of(rows, entities)
     if asked.answer != 'letter':
-        return _option_scores(_scores_in_words(model, rows, about, asked, chat, bos), answer)
+        scores = _scores_in_words(model, rows, about, asked, chat, bos)
+        return OptionScores(without_nan(scores), answer)
     if wording == 'untrained':
         rows = [untrained_wording(row, entity) for row, entity in zip(rows, about)]
     prompts = prompts_for(rows, asked, heading, examples, chat, bos, seed)
-    return _option_scores(answer_logprobs(model, prompts), answer)
+    return OptionScores(without_nan(answer_logprobs(model, prompts)), answer)
 
 # %% ../../nbs/01_language_model/09_formats.ipynb #53554e5f
 def _scores_in_words(model, rows, about, asked, chat, bos):
@@ -451,10 +458,3 @@ def _scores_in_words(model, rows, about, asked, chat, bos):
     if asked.answer == 'truth':
         return truth_scores(model, pairs).view(-1, 4)
     return completion_logprobs(model, pairs)
-
-# %% ../../nbs/01_language_model/09_formats.ipynb #3209ca3b
-def _option_scores(scores, answer):
-    "Scores and right options. NaN is refused; it would count as the largest score."
-    if scores.isnan().any():
-        raise SIBError('the model answers NaN: are its weights, or those of its edit, finite?')
-    return OptionScores(scores, answer)
