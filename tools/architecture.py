@@ -4,6 +4,7 @@
 2. No `_name` is used outside the module that defines it, in modules and in notebooks.
 3. No public name is exported by two modules.
 4. Results and tutorials export nothing.
+5. No module or notebook gives a name a text of `MIN_TEXT` characters that another module has.
 """
 import ast
 import re
@@ -17,6 +18,7 @@ PACKAGE = 'sib_nb'
 CHAPTERS = ('docstrings', 'core', 'validation', 'integrity', 'language_model', 'information', 'sae',
             'training', 'unlearning', 'experiments', 'figures', 'commands')
 WITHOUT_EXPORT = ('08_results', 'tutorials')
+MIN_TEXT = 40
 NAMEDTUPLE = ('_asdict', '_fields', '_make', '_replace')  # public, whatever their names say
 
 
@@ -152,6 +154,30 @@ def export_violations(modules) -> list:
     return found
 
 
+def named_texts(source: Source) -> list:
+    "`(node, text)` of the long texts that are given to names."
+    found = []
+    for node in ast.walk(source.tree):
+        value = getattr(node, 'value', None) if isinstance(node, ast.Assign) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            found += [(node, value.value)] if len(value.value) >= MIN_TEXT else []
+    return found
+
+
+def repeated_texts(modules, cells) -> list:
+    "Long texts that a module has and others write again; they should import them."
+    first, found = {}, []
+    for source in modules:
+        for _, text in named_texts(source):
+            first.setdefault(text, source)
+    for source in (*modules, *cells):
+        for node, text in named_texts(source):
+            known = first.get(text, source)
+            if known.parts != source.parts:
+                found.append(f'{source.at(node)}: repeats the text {text[:30]!r} of {known.place}')
+    return found
+
+
 def exporting_results() -> list:
     "Cells of results and tutorials that say they export something."
     found = []
@@ -165,7 +191,7 @@ def exporting_results() -> list:
 
 
 def violations(modules, cells=()) -> list:
-    found = export_violations(modules)
+    found = export_violations(modules) + repeated_texts(modules, cells)
     for source in modules:
         found += order_violations(source) + private_violations(source)
     for source in cells:
@@ -174,7 +200,8 @@ def violations(modules, cells=()) -> list:
 
 
 PLANTED = {  # a package with every kind of violation, and the places where they must be found
-    'core.py': "__all__ = ['save']\ndef save(): pass\ndef _hidden(): pass",
+    'core.py': ("__all__ = ['save']\ndef save(): pass\ndef _hidden(): pass\n"
+                f"TEXT = {'x' * MIN_TEXT!r}"),
     'sae/sae.py': ("__all__ = ['SAE', 'save']\n"
                    "from ..core import save, _hidden\n"
                    "from ..training import trainer\n"
@@ -188,9 +215,12 @@ PLANTED = {  # a package with every kind of violation, and the places where they
     'sae/groups.py': "from ..core import save\nclass Groups:\n    def split(self): self._fine = 1",
     'training/trainer.py': "from ..sae.sae import SAE\nfrom ..information import _secret",
     'unlearning/saebench.py': "import sib_nb.sae.sae\nsib_nb.sae.sae._cache",
+    'sae/text.py': f"SHORT = {'y' * 9!r}\ndef say():\n    words = {'x' * MIN_TEXT!r}",
+    'training/text.py': f"SHORT = {'y' * 9!r}",
     'flat.py': "import torch._dynamo"}
 FOUND = {'core.py': [], 'sae/sae.py': [1, 2, 3, 5, 7, 9, 11], 'sae/groups.py': [],
-         'training/trainer.py': [2], 'unlearning/saebench.py': [2], 'flat.py': [1]}
+         'training/trainer.py': [2], 'unlearning/saebench.py': [2], 'flat.py': [1],
+         'sae/text.py': [3], 'training/text.py': []}
 
 
 def check_planted() -> bool:

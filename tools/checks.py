@@ -69,8 +69,17 @@ def readme_complaints() -> list:
     return found
 
 
+def shown_texts(outputs) -> str:
+    "What the outputs of a cell show as text."
+    shown = []
+    for output in outputs:
+        parts = dict(output.get('data', {}), text=output.get('text', ''))
+        shown += [''.join(part) for kind, part in parts.items() if kind.startswith('text')]
+    return '\n'.join(shown)
+
+
 def output_complaints(path: Path) -> list:
-    "Notebooks are committed executed, and without errors."
+    "Notebooks are committed executed, without errors, and without paths of this machine."
     outputs = [cell['outputs'] for cell in code_cells(path)]
     kinds = [output.get('output_type') for shown in outputs for output in shown]
     found = []
@@ -78,6 +87,10 @@ def output_complaints(path: Path) -> list:
         found.append(f'nbs/{name_of(path)}: holds an error output')
     if outputs and not kinds:
         found.append(f'nbs/{name_of(path)}: has no outputs; run it and save it')
+    texts = '\n'.join(map(shown_texts, outputs))
+    for folder in sorted({'/tmp', tempfile.gettempdir(), str(ROOT)}):
+        if f'{folder}/' in texts:
+            found.append(f'nbs/{name_of(path)}: an output names a file in {folder}')
     return found
 
 

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['EMBEDDED_LAYER', 'BENCHMARKS', 'EMBEDDED', 'HELD_OUT_TEXTS', 'Benchmark', 'default_benchmark', 'quick_benchmark',
            'is_embedded', 'benchmark_name', 'find_benchmark', 'file_slug', 'read_known_numbers', 'is_shipped',
-           'known_questions', 'evaluation_questions', 'training_questions', 'part_documents', 'training_texts',
-           'data_key', 'probe_data', 'in_style_of', 'forget_activations', 'activation_stream', 'held_out_activations',
-           'own_benchmark']
+           'known_questions', 'evaluation_questions', 'training_questions', 'calibration_questions', 'part_documents',
+           'training_texts', 'data_key', 'probe_data', 'in_style_of', 'forget_activations', 'activation_stream',
+           'held_out_activations', 'own_benchmark']
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #f10e3847
 import functools
@@ -52,7 +52,7 @@ from sib_nb.language_model.multiple_choice import (
     select_part,
 )
 from ..training.config import TrainConfig
-from ..validation import check_count
+from ..validation import check_count, check_number
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #a96f0b2e
 @dataclass(frozen=True)
@@ -269,24 +269,38 @@ def _all_known(names):
     return rows
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #0104ec26
-def training_questions(
-    model,  # from `load_model`; may be None for the embedded benchmark
-    bench: Benchmark,
-    progress: bool = True,
-) -> list:  # forget rows and retain rows
-    """Questions about train entities, from which SAEs and probes may learn.
+def _known_in(model, bench, part, progress):
+    """Questions about the entities of a part: forget rows and retain rows.
 
     Of the embedded benchmark all there are in trained wordings, otherwise known ones."""
     if not is_embedded(bench):
-        return [_few(bench, rows) for rows in _part_questions(model, bench, 'train', progress)]
+        return [_few(bench, rows) for rows in _part_questions(model, bench, part, progress)]
     sides = [_all_known(bench.forget), _all_known(bench.retain)]
-    return [_few(bench, select_part(rows, 'train', bench.split_seed)) for rows in sides]
+    return [_few(bench, select_part(rows, part, bench.split_seed)) for rows in sides]
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #d8367758
 def _few(bench, rows):
     "At most as many questions as a benchmark has for probes."
     n = bench.n_probe_questions or len(rows)
     return random.Random(0).sample(rows, min(n, len(rows)))
+
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #f2f72d94
+def training_questions(
+    model,  # from `load_model`; may be None for the embedded benchmark
+    bench: Benchmark,
+    progress: bool = True,
+) -> list:  # forget rows and retain rows
+    "Questions about train entities, from which SAEs and probes may learn."
+    return _known_in(model, bench, 'train', progress)
+
+# %% ../../nbs/06_experiments/04_benchmarks.ipynb #ede17d36
+def calibration_questions(
+    model,  # from `load_model`; may be None for the embedded benchmark
+    bench: Benchmark,
+    progress: bool = True,
+) -> list:  # forget rows and retain rows
+    "Questions about validation entities, on which thresholds are set. Nothing learns from them."
+    return _known_in(model, bench, 'validation', progress)
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #99f10763
 def part_documents(
@@ -434,6 +448,8 @@ def probe_data(
     style: str = 'auto',  # of the prompts, see `prompt_style`
 ):  # activations `(tokens, d_in)`, subject (0 is forget), whether an answer is read off
     "What a domain probe learns from: tokens of questions and of documents."
+    check_count(orders, 'orders', 1, len(OPTION_ORDERS))
+    check_number(keep, 'keep', minimum=0, maximum=1)
     generator = torch.Generator().manual_seed(seed)
     rows = _in_orders(rows, orders, seed)
     parts = list(_question_tokens(lm, rows, layer, forget, keep, generator, style))

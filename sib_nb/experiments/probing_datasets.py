@@ -190,8 +190,8 @@ def load_probing(
     spec = PROBING_SETS[name]
     place = str(path or mirror(spec.repo))
     read = _from_tables if spec.is_table else _from_streams
-    check_count(train_size, 'train_size', minimum=2)
-    check_count(test_size, 'test_size', minimum=2)
+    check_count(train_size, 'train_size', minimum=4)
+    check_count(test_size, 'test_size', minimum=4)
     sizes = (train_size // 2, test_size // 2)
     with hub(f'{place} ({name})', local=Path(place).is_dir()):
         return tuple(read(place, spec, sizes, seed, cache_dir))
@@ -359,7 +359,7 @@ def _probing_config(model, layer, ks, context, seed, load):
 # %% ../../nbs/06_experiments/02_probing_datasets.ipynb #46e20bb6
 def _check_request(names, ks, context):
     "Refuse what cannot be computed before any text is loaded."
-    check_count(context, 'context', minimum=1)
+    check_count(context, 'context', minimum=2)  # BOS and a token
     for k in ks:
         check_count(k, 'ks', minimum=1)
     names = check_texts(names, 'names')

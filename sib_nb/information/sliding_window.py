@@ -19,7 +19,13 @@ from sib_nb.information.sparse_counts import (
     update_histogram,
     write_rows,
 )
-from ..validation import check_choice, check_count, check_tensor
+from sib_nb.validation import (
+    check_choice,
+    check_count,
+    check_indices,
+    check_number,
+    check_tensor,
+)
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #18b4da72
 def _check_width(levels, dims, method):
@@ -480,6 +486,7 @@ def mi_sum(self: JointTable, correct=True) -> float:  # nats
 @patch
 def pairs_above(self: JointTable, threshold, correct=True):
     "All pairs whose MI is at least the threshold, `(m, 2)`, and the MI of each."
+    check_number(threshold, 'threshold', above=0)
     mi = self.mi(correct)
     pairs = (mi >= threshold).triu(1).nonzero()
     return pairs, mi[tuple(pairs.T)]
@@ -487,8 +494,9 @@ def pairs_above(self: JointTable, threshold, correct=True):
 # %% ../../nbs/02_information/02_sliding_window.ipynb #f0e4344b
 @patch
 def mi_of(self: JointTable, a, b, correct=True) -> float:  # nats
-    "The MI of one pair."
-    return self.mi(correct)[a, b].item()
+    "The MI of one pair. Errors: `SIBError` for a group with itself, and for numbers of no group."
+    first, second = check_indices((a, b), 'groups', self.n_groups).tolist()
+    return self.mi(correct)[first, second].item()
 
 # %% ../../nbs/02_information/02_sliding_window.ipynb #d636b004
 @patch
@@ -501,6 +509,13 @@ def mean_mi(self: SlidingWindowMI) -> float:  # nats
         self.last_mean = total / max(1, self.n_groups * (self.n_groups - 1))
     return self.last_mean
 
+# %% ../../nbs/02_information/02_sliding_window.ipynb #c40c15f5
+@patch
+def _check_gate(self: SlidingWindowMI):
+    "Refuse to read levels where there are projections."
+    if self.method != 'gate':
+        raise SIBError(f"method is {self.method!r}; levels and single pairs need 'gate', use mi()")
+
 # %% ../../nbs/02_information/02_sliding_window.ipynb #0e0c7a7e
 @patch
 def pairs_above(
@@ -508,6 +523,7 @@ def pairs_above(
     threshold: float,  # nats, above 0
 ) -> tuple:  # pairs of groups `(m, 2)`, the smaller number first; MI of each, nats
     "All pairs whose MI is at least the threshold, in ascending order ('gate' only)."
+    self._check_gate()
     self._sync()
     pairs, mi = self.joint.pairs_above(threshold, self.correct)
     return torch.as_tensor(pairs).cpu(), torch.as_tensor(mi).cpu()
@@ -519,7 +535,9 @@ def mi_of(
     a: int,  # a group
     b: int,  # another
 ) -> float:  # nats
-    "The MI of one pair ('gate' only)."
+    """The MI of one pair ('gate' only). Errors: `SIBError` for a group with itself, whose entropy
+    is in `entropies`, and for numbers of no group."""
+    self._check_gate()
     self._sync()
     return self.joint.mi_of(a, b, self.correct)
 
@@ -530,6 +548,7 @@ def levels(
     groups=None,  # numbers of groups; None: all
 ) -> torch.Tensor:  # `(n, G)` long
     "Each token's level of activity in each group, oldest token first ('gate' only)."
+    self._check_gate()
     self._sync()
     groups = slice(None) if groups is None else groups
     return self.in_order((self.summary[:, groups, None] > self.edges[groups]).sum(-1))
@@ -540,6 +559,7 @@ def entropies(
     self: SlidingWindowMI,
 ) -> torch.Tensor:  # `(G,)` double: nats
     "Entropy of each group's level, an upper bound on its MI with anything ('gate' only)."
+    self._check_gate()
     self._sync()
     shares = torch.as_tensor(self.joint.levels()).double() / self.n
     excess = ((shares > 0).sum(1) - 1) / (2 * self.n)

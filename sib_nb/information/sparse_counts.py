@@ -1090,8 +1090,8 @@ def mi_of(
     b: int,  # another
     correct: bool = True,  # subtract the estimator's bias
 ) -> float:  # nats
-    "The MI of one pair."
-    first, second = sorted((a, b))
+    "The MI of one pair. Errors: `SIBError` for a group with itself, and for numbers of no group."
+    first, second = check_indices((a, b), 'groups', self.n_groups).sort().values.tolist()
     h = self._terms(correct)
     total = self.above.sum(1)
     excess = np.empty(len(self.pairs.partners))

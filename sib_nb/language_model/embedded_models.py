@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GEMMA', 'QWEN', 'SPECIAL', 'COPY_WORDINGS', 'COPY_TRUTH', 'MORE_DOCS', 'TRUTH', 'NAME_ONE', 'Special',
            'new_tokenizer', 'Sequence', 'Prompts', 'Skills', 'Facts', 'OpenAnswers', 'EmbeddedConfig', 'new_model',
-           'TrainingForward', 'Stage', 'train_embedded', 'reference_name', 'embedded_models']
+           'TrainingForward', 'Stage', 'train_embedded', 'training_record', 'reference_name', 'embedded_models']
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #1c5c84ec
 import hashlib
@@ -20,11 +20,19 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
-from ..core import SIBError, atomic_write, embedded_data, fast_bf16, save_json
+from sib_nb.core import (
+    SIBError,
+    atomic_write,
+    embedded_data,
+    fast_bf16,
+    load_json,
+    save_json,
+)
 from sib_nb.language_model.data import (
     CHAT,
     DOCS,
     DOMAINS,
+    HEADING,
     LETTERS,
     PARAPHRASES,
     UNTRAINED,
@@ -32,7 +40,7 @@ from sib_nb.language_model.data import (
     fill_template,
 )
 from .facts import choices_for
-from .formats import HEADING, LAYOUTS, NEUTRAL_WORDS, TRAINED_LAYOUTS
+from .formats import LAYOUTS, NEUTRAL_WORDS, TRAINED_LAYOUTS
 
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #1d8aa7d5
@@ -1057,6 +1065,13 @@ def train_embedded(
 
     logs = _train_stages(model, tokenizer, entities, config, train)
     _save_embedded(out, model, tokenizer, config, products, logs)
+
+# %% ../../nbs/01_language_model/10_embedded_models.ipynb #ef57811b
+def training_record(
+    folder,  # of a model that `train_embedded` wrote
+) -> dict:  # recipe, log, and products: their precision, None if the file does not say it
+    "How an embedded model was trained."
+    return dict(products=None) | load_json(Path(folder) / 'training.json')
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #223a9b81
 def reference_name(

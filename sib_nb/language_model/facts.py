@@ -26,6 +26,7 @@ from sib_nb.language_model.data import (
     fill_template,
     other_domains,
 )
+from ..validation import check_count, check_tensor
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #5f5d2c60
 Synset = collections.namedtuple('Synset', 'field words hypernyms instance gloss')
@@ -295,6 +296,8 @@ def spread_sample(
     rng: random.Random,  # the order in which they are chosen
 ) -> list:  # n indices
     "A sample whose values are spread evenly over [0, 1] as far as the values allow."
+    check_tensor(values, 'values', (None,), 'float', minimum=0, maximum=1)
+    check_count(n, 'n', 1, len(values))
     left = list(range(len(values)))
     targets = [(i + 0.5) / n for i in range(n)]
     rng.shuffle(targets)
@@ -340,6 +343,8 @@ def choose_entities(
 # %% ../../nbs/01_language_model/07_facts.ipynb #e30c8319
 def _wrong_kinds(entity, kinds, rng):
     "Three kinds that the entity does not belong to."
+    if len({*kinds} - {entity['kind'], *entity['kinds']}) < 3:
+        raise SIBError(f'{entity["name"]}: three other kinds are needed; give more entities')
     wrong = []
     while len(wrong) < 3:
         kind = rng.choice(kinds)
@@ -348,16 +353,20 @@ def _wrong_kinds(entity, kinds, rng):
     return wrong
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #a813c7d9
+def _may_be_wrong(question_kind, entity, other):
+    "Whether the name of another entity is a wrong answer."
+    belongs = entity['kind'] == other['kind'] or entity['kind'] in other['kinds']
+    return other is not entity and (question_kind == 'definition' or not belongs)
+
+
 def _wrong_names(question_kind, entity, pool, rng):
     "Three names; for `member` questions of entities that do not belong to the kind."
-    kind = entity['kind']
+    if len({o['name'] for o in pool if _may_be_wrong(question_kind, entity, o)}) < 3:
+        raise SIBError(f'{entity["name"]}: three wrong names are needed; give more entities')
     wrong = []
     while len(wrong) < 3:
         other = rng.choice(pool)
-        if other is entity or other['name'] in wrong:
-            continue
-        belongs = kind == other['kind'] or kind in other['kinds']
-        if question_kind == 'definition' or not belongs:
+        if other['name'] not in wrong and _may_be_wrong(question_kind, entity, other):
             wrong.append(other['name'])
     return wrong
 

@@ -6,7 +6,7 @@
 __all__ = ['find_block_path', 'block_path', 'layers', 'n_layers', 'check_layer', 'quiet', 'weights_dtype', 'load_model',
            'start_token', 'special_tokens', 'encode_texts', 'encode', 'context_length', 'check_length',
            'encode_prompts', 'pad', 'letter_tokens', 'unembed', 'letter_logprobs', 'length_batches', 'answer_logprobs',
-           'accuracy', 'generate', 'has_hooked_transformer', 'to_hooked']
+           'without_nan', 'accuracy', 'generate', 'has_hooked_transformer', 'to_hooked']
 
 # %% ../../nbs/01_language_model/02_model.ipynb #3f6e07fe
 import contextlib
@@ -500,6 +500,15 @@ def answer_logprobs(
         out[batch] = letter_logprobs(logits, letters).cpu()
     return out
 
+# %% ../../nbs/01_language_model/02_model.ipynb #d917947b
+def without_nan(
+    scores,  # of options
+) -> torch.Tensor:  # the same
+    "Refuse answers that are NaN, which would count as the largest score."
+    if scores.isnan().any():
+        raise SIBError('the model answers NaN: are its weights, or those of its edit, finite?')
+    return scores
+
 # %% ../../nbs/01_language_model/02_model.ipynb #1f77ec3e
 def accuracy(
     model,  # from `load_model`
@@ -514,7 +523,8 @@ def accuracy(
     answers = check_tensor(answers, 'answers', kind='int', minimum=0, maximum=len(LETTERS) - 1)
     if answers.numel() != len(prompts):
         raise SIBError(f'{answers.numel()} answers for {len(prompts)} prompts: give one each')
-    return answer_logprobs(model, prompts, max_tokens).argmax(1).view(answers.shape) == answers
+    logprobs = without_nan(answer_logprobs(model, prompts, max_tokens))
+    return logprobs.argmax(1).view(answers.shape) == answers
 
 # %% ../../nbs/01_language_model/02_model.ipynb #7d334e21
 def _end_tokens(tokenizer):

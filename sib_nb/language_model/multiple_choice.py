@@ -320,6 +320,7 @@ def within_reach(
 ):  # `keep` for `rerun`
     "Exclude a setting once it has made more mistakes than `floor` allows."
     check_number(floor, 'floor', minimum=0, maximum=1)
+    parts = _checked_parts(parts, len(answer))
 
     def keep(out, asked):
         wrong = (out.argmax(-1) != answer) & asked
@@ -330,6 +331,13 @@ def within_reach(
         return np.any(in_reach, 0)
 
     return keep
+
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #4f87993c
+def _checked_parts(parts, n):
+    "Masks of `n` questions, at least one."
+    if not parts:
+        raise SIBError('a floor needs a part of the questions; pass a mask, as answer >= 0')
+    return [check_tensor(part, 'part', (n,), 'bool').numpy() for part in parts]
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #78ddcc33
 def right_in_all_orders(

@@ -22,8 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..core import SIBError
+from ..language_model.data import HEADING
 from ..language_model.domains import SIDES
-from ..language_model.formats import HEADING, QUESTION_FORMATS, prompts_for
+from ..language_model.formats import QUESTION_FORMATS, prompts_for
 from sib_nb.language_model.model import (
     check_layer,
     encode_prompts,
