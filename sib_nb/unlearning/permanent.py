@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['READ_AT', 'DistilConfig', 'add_noise', 'output_divergence', 'distil_closed']
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #45cb6bb4
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #1729dc95
 import copy
 from dataclasses import dataclass
 
@@ -19,35 +19,41 @@ from ..language_model.multiple_choice import TokenBatch, evaluated
 from .baselines import FinetuningData, finetune
 from ..validation import check_choice, check_count, check_number
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #e549177b
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #78cf067d
 READ_AT = ('all', 'labels')  # tokens at which outputs are compared
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #6d4a9bb5
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #9a3949fa
 @dataclass(frozen=True)
 class DistilConfig:
     "How a permanent version is made."
 
     noise: float = 0.0  # share $a$ of the way to a random initialisation; 0: plain distillation
-    steps: int = 400
+    steps: int = 300
     lr: float = 1e-3  # peak rate of matrices, see `finetune`
     batch_size: int = 8  # sequences of each side in a step
-    read: str = 'all'  # one of `READ_AT`
+    read: str = 'labels'  # one of `READ_AT`
     blocks: tuple | None = None  # 0-based blocks whose weights are trained; None: all weights
     seed: int = 0  # of the noise and the batches
 
     def __post_init__(self):
-        check_number(self.noise, 'noise', minimum=0, maximum=1)
-        check_number(self.lr, 'lr', above=0)
-        check_count(self.steps, 'steps', 1)
-        check_count(self.batch_size, 'batch_size', 1)
-        check_count(self.seed, 'seed')
-        check_choice(self.read, 'read', READ_AT)
-        if self.blocks is not None:
-            object.__setattr__(self, 'blocks', tuple(self.blocks))
-            if not self.blocks:
-                raise SIBError('blocks=(): name a block, or None for all weights')
+        self._check()
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #924c8718
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #ff7920e9
+@patch
+def _check(self: DistilConfig):
+    "Raise `SIBError` for a value that makes no sense."
+    check_number(self.noise, 'noise', minimum=0, maximum=1)
+    check_number(self.lr, 'lr', above=0)
+    check_count(self.steps, 'steps', 1)
+    check_count(self.batch_size, 'batch_size', 1)
+    check_count(self.seed, 'seed')
+    check_choice(self.read, 'read', READ_AT)
+    if self.blocks is not None:
+        object.__setattr__(self, 'blocks', tuple(self.blocks))
+        if not self.blocks:
+            raise SIBError('blocks=(): name a block, or None for all weights')
+
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #551759a5
 @patch
 def chosen_weights(
     self: DistilConfig,
@@ -59,7 +65,7 @@ def chosen_weights(
     blocks = [layers(model)[check_layer(model, number)] for number in self.blocks]
     return [parameter for block in blocks for parameter in block.parameters()]
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #eb39dbfb
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #12918dff
 @torch.no_grad()
 def add_noise(
     weights,  # parameters, changed in place; vectors are kept
@@ -74,7 +80,7 @@ def add_noise(
             fresh = scale * torch.randn(weight.shape, generator=generator).to(weight.device)
             weight.copy_((1 - share) * weight.float() + share * fresh)
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #c453ca8f
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #dfa8662e
 def _next_logprobs(model, batch, read):
     "Log-probabilities of the next token, `(tokens read, vocabulary)`, in nats."
     output = model.base_model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
@@ -83,27 +89,27 @@ def _next_logprobs(model, batch, read):
     hidden = output.last_hidden_state[:, :-1][is_read]
     return unembed(model, hidden).float().log_softmax(-1)
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #3e22b4cf
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #8ee9c1e3
 def output_divergence(
     teacher,  # `Evaluated`; runs without gradients
     student,  # a model
     batch: TokenBatch,  # from `collate`
-    read: str = 'all',  # one of `READ_AT`
+    read: str = 'labels',  # one of `READ_AT`
 ) -> torch.Tensor:  # 0-d, nats a token
-    r"$\mathrm{KL}(p_{\text{teacher}}\,\|\,p_{\text{student}})$ of the next token, mean over tokens."
+    r"$\mathrm{KL}(p_{\text{teacher}}\,\|\,p_{\text{student}})$ of the next token, a mean."
     with torch.no_grad(), teacher.running() as running:
         wanted = _next_logprobs(running, batch, read)
     found = _next_logprobs(student, batch, read)
     return F.kl_div(found, wanted, reduction='batchmean', log_target=True)
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #817e63b4
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #1558667f
 def _check_data(data):
     "Both sides have a sequence."
     for side, sequences in zip(FinetuningData._fields, data):
         if not len(sequences):
             raise SIBError(f'distillation: there is no {side} sequence; see finetuning_data')
 
-# %% ../../nbs/05_unlearning/17_permanent.ipynb #f8fac141
+# %% ../../nbs/05_unlearning/17_permanent.ipynb #1bd34e00
 def distil_closed(
     model,  # from `load_model`; is not changed
     edit,  # what the teacher has: closed groups, or any edit with `on(model)`, or a model
