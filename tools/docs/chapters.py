@@ -50,8 +50,8 @@ CHAPTERS = [
             'precision.', optional_from='06'),
     Chapter('05_unlearning', 'Unlearning',
             'How cleanly knowledge of one domain leaves the language model when a group of '
-            'latents is closed: the score, the interventions, the baselines, and an audit that '
-            'looks for what is left.'),
+            'latents is closed: the score, the interventions, the baselines, an audit that looks '
+            'for what is left, and a permanent version in the weights.'),
     Chapter('06_experiments', 'Experiments',
             'Sparse probing, the presets, and the runs and studies that fill `data/results`.'),
     Chapter('07_figures', 'Tables and figures',
