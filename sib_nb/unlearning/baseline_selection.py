@@ -34,6 +34,13 @@ from sib_nb.unlearning.baselines import (
     npo,
     rmu,
 )
+from sib_nb.unlearning.knowledge_groups import (
+    ClosedGroups,
+    ErasureConfig,
+    KnowledgeGroup,
+    erase_stream,
+    group_sae,
+)
 from sib_nb.unlearning.sae_baselines import (
     RoutingConfig,
     SuppressionConfig,
@@ -103,6 +110,7 @@ GRIDS = {  # settings that are swept, by baseline
     'gradient routing': product(
         layer=(1, 2, 3, 4), n_routed=(64, 256), k=(16, 64), absorb=(False, True), steps=(300, 1000)
     ),
+    'erasure': product(exclusive=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0), layer=(1,)),  # ours
 }
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a62fad20
@@ -114,6 +122,25 @@ def _mean_maker(model, data, seed):
         if layer not in means:
             means[layer] = difference_in_means(model, data.forget, data.retain, layer, seed=seed)
         return Hooked(model, layer, mean_edit(means[layer], mode, strength))
+
+    return make
+
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #2bb36f07
+def _erasure_maker(model, data, seed):
+    "A closed group made by erasure as a function of its setting; tokens are read once a layer."
+    read = {}
+
+    def make(layer, n_latents=1024, **setting):
+        if layer not in read:
+            tokens = domain_tokens(model, data, layer, max(map(len, data)), seed)
+            read[layer] = dict(forget=tokens.forget, retain=tokens.retain)
+        start = min(ErasureConfig().exclusive_start, setting['exclusive'])
+        config = ErasureConfig(exclusive_start=start, seed=seed, **setting)
+        generator = torch.Generator().manual_seed(seed)
+        group = KnowledgeGroup(read[layer]['retain'].mean(0), 1.0, n_latents, generator)
+        erase_stream(group, read[layer], config, progress=False)
+        sae = group_sae(group, layer, model.name)
+        return ClosedGroups((sae,), (tuple(range(n_latents)),))
 
     return make
 
@@ -179,6 +206,8 @@ def baseline_maker(
     check_count(seed, 'seed')
     if name == 'difference in means':
         return _mean_maker(model, data, seed)
+    if name == 'erasure':
+        return _erasure_maker(model, data, seed)
     saes = saes or PlainSAEs(model, data, seed)
     if name == 'gradient routing':
         return _routing_maker(saes, seed)
