@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAIN_RUNS', 'PALETTE', 'MOST_RUNS', 'RUN_FIGURES', 'FIGURES', 'FORMATS', 'literal', 'unlearning_scores',
            'training_curves', 'group_mi', 'feature_metrics', 'probing_table', 'probing_curves', 'layer_sweep',
-           'knowledge_formats', 'knowledge_cases', 'group_matrix', 'group_flows', 'tokens_to', 'convergence',
-           'plot_convergence', 'figure_calls', 'save_figures']
+           'frontier', 'search_frontiers', 'dependence_weights', 'knowledge_formats', 'knowledge_cases', 'group_matrix',
+           'group_flows', 'tokens_to', 'convergence', 'plot_convergence', 'figure_calls', 'save_figures']
 
 # %% ../../nbs/07_figures/02_plots.ipynb #af925220
 import math
@@ -479,6 +479,81 @@ def layer_sweep(
         figure.legend(loc='outside upper center', ncol=len(kinds), title='kind of statement')
     return figure
 
+# %% ../../nbs/07_figures/02_plots.ipynb #947e6d7f
+def frontier(
+    rows: list,  # settings of one method with `removed` and `retained`, or `error`
+) -> pd.DataFrame:  # retained and removed, with rising retained share
+    "The settings that no other setting surpasses in both shares."
+    tried = pd.DataFrame([row for row in rows if 'error' not in row])
+    tried = tried.sort_values(['retained', 'removed'], ascending=False)
+    is_best = tried.removed > tried.removed.cummax().shift(fill_value=-math.inf)
+    return tried.loc[is_best, ['retained', 'removed']][::-1].reset_index(drop=True)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #64fc3af5
+def _draw_frontier(axes, record, style):
+    "All settings of a method as points, and their frontier."
+    tried = pd.DataFrame([row for row in record['rows'] if 'error' not in row])
+    axes.scatter(tried.retained, tried.removed, s=9, alpha=0.35, lw=0, color=style['color'])
+    best = frontier(record['rows'])
+    axes.plot(best.retained, best.removed, drawstyle='steps-pre', label=record['name'], **style)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #dbe4ffff
+def search_frontiers(
+    results: pd.DataFrame,  # from `load_results`
+) -> plt.Figure:
+    "Removed against retained share of all searched settings of seed 0, by method."
+    records = load_json(_beside(results, 'baseline_scores.json'))['records']
+    records = [record for record in records if record['seed'] == 0 and record['rows']]
+    records.sort(key=lambda record: record['name'] != 'erasure')
+    colors = sns.color_palette('colorblind', MOST_RUNS)
+    lines = ['-', '--', '-.', ':'] * 2
+    with plt.rc_context(FIGURE_STYLE):
+        figure, axes = plt.subplots(figsize=(5.5, 3.4), layout='constrained')
+        for record, color, line in zip(records[:MOST_RUNS], colors, lines):
+            width = 2.5 if record['name'] == 'erasure' else 1.3
+            _draw_frontier(axes, record, dict(color=color, ls=line, lw=width))
+        axes.axvline(0.99, color='.5', lw=0.8, ls=':')
+        axes.set(xlim=(0.6, 1.01), ylim=(-0.05, 1.05))
+        axes.set(xlabel='retained share', ylabel='removed share')
+        figure.legend(loc='outside right upper', title='method')
+    return figure
+
+# %% ../../nbs/07_figures/02_plots.ipynb #d8b8d396
+_SWEPT = dict(
+    information='Gaussian information\n(nats a pair)',
+    cka='CKA',
+    excess='levels, beyond\ncompetition (nats)',
+    fvu='unexplained variance',
+)
+
+
+def _draw_weights(axes, rows, measure):
+    "One measure by weight, a line a term; a dotted line for random partitions."
+    for (term, of_term), color in zip(rows[rows.weight > 0].groupby('term'), ('#0173b2', '#de8f05')):
+        mean = of_term.groupby('weight').mean(numeric_only=True)
+        axes.plot(mean.index, mean[measure], marker='o', ms=3, color=color, label=term)
+        if f'random_{measure}' in mean:
+            axes.plot(mean.index, mean[f'random_{measure}'], color=color, ls=':', lw=1)
+    axes.axhline(rows[rows.weight == 0][measure].mean(), color='.5', lw=0.8)
+    axes.set(xscale='log', ylabel=_SWEPT[measure])
+
+# %% ../../nbs/07_figures/02_plots.ipynb #c76d7dd4
+def dependence_weights(
+    results: pd.DataFrame,  # from `load_results`
+) -> plt.Figure:
+    "Dependence between groups and reconstruction by the weight of a term, on held-out tokens."
+    rows = pd.DataFrame(load_json(_beside(results, 'dependence_sweep.json'))['rows'])
+    rows = rows[~rows.adapts]
+    with plt.rc_context(FIGURE_STYLE):
+        figure, axes = plt.subplots(2, 2, figsize=(5.5, 4), sharex=True, layout='constrained')
+        for place, measure in zip(axes.flat, _SWEPT):
+            _draw_weights(place, rows, measure)
+        for place in axes[1]:
+            place.set(xlabel='weight of the term')
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc='outside upper center', ncol=2, title='term in the loss')
+    return figure
+
 # %% ../../nbs/07_figures/02_plots.ipynb #fbe055ea
 _MODELS = (  # column, file's part, label, style
     ('original', 'closed', 'original', dict(marker='|', color='.45', ms=9)),
@@ -739,6 +814,8 @@ FIGURES = RUN_FIGURES | dict(  # the others: called with results
     knowledge_cases=knowledge_cases,
     knowledge_formats=knowledge_formats,
     layer_sweep=layer_sweep,
+    search_frontiers=search_frontiers,
+    dependence_weights=dependence_weights,
     group_matrix=group_matrix,
     group_flows=group_flows,
     method=lambda results: method(),
@@ -747,6 +824,8 @@ _NEEDED_FILES = dict(  # beside the results
     knowledge_cases=('knowledge_groups',),
     knowledge_formats=('knowledge_groups.json',),
     layer_sweep=('statement_sweep.json',),
+    search_frontiers=('baseline_scores.json',),
+    dependence_weights=('dependence_sweep.json',),
     group_matrix=('mi_matrices.json',),
 )
 

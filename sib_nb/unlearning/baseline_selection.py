@@ -84,9 +84,9 @@ GRIDS = {  # settings that are swept, by baseline
         layer=(1, 2, 3), scale=(2.0, 6.0), alpha=(3.0, 30.0), steps=(300,),
         stop=(75, 150, 225, 300),
     ) + product(
-        layer=(1, 3), scale=(2.0,), alpha=(3.0, 10.0), steps=(1500,), stop=(500, 1000, 1500)
+        layer=(1,), scale=(2.0,), alpha=(3.0, 10.0, 30.0), steps=(1500,), stop=(500, 1000, 1500)
     ) + product(
-        layer=(1,), scale=(4.0,), alpha=(10.0,), steps=(1500,), stop=(500, 1000, 1500)
+        layer=(1,), scale=(4.0,), alpha=(10.0, 30.0), steps=(1500,), stop=(500, 1000, 1500)
     ),
     'gradient difference': product(
         lr=(5e-4, 1e-3, 2e-3), alpha=(1.0, 3.0, 10.0, 30.0), steps=(160,),
