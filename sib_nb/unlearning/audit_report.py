@@ -305,6 +305,7 @@ UNSEARCHED = {  # settings of baselines without a search, those of their functio
     'DSG': dict(layer=2),
     'CRISP': dict(layer=2),
     'gradient routing': dict(layer=2),
+    'erasure': dict(layer=1, exclusive=4.0),
 }
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #d1ac3e24
@@ -327,7 +328,7 @@ def searched_setting(
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #5ad337f3
 def nearest_setting(
-    record: dict,  # of a search without an admissible setting
+    record: dict,  # of a search
 ) -> dict:
     "The setting with the largest sum of the removed and the least retained share."
     best = -math.inf
@@ -349,11 +350,10 @@ def baseline_setting(
     record = searched_setting(task, name, file)
     if record is None:
         return dict(setting=UNSEARCHED[name], of='no search', n_data=None)
-    found = dict(setting=record['chosen'], n_data=record['n_data'])
-    n_tried = len(record['rows'])
-    if record['chosen'] is not None:
-        return dict(found, of=f'{n_tried} settings, admissible')
-    return dict(found, setting=nearest_setting(record), of=f'{n_tried} settings, none admissible')
+    setting = nearest_setting(record)
+    kept = 'admissible' if setting == record['chosen'] else 'not admissible'
+    origin = f'{len(record["rows"])} settings, {kept}'
+    return dict(setting=setting, of=origin, n_data=record['n_data'])
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #4b94ff0e
 def baseline_edit(
@@ -451,7 +451,7 @@ STUDIED_EDITS = {  # name in tables → name for `named_edit`
     'erased group': 'erased_group',
     'planted probe': 'planted_probe',
     'strong noise': 'noise',
-    **{name: name for name in GRIDS},
+    **{name: name for name in GRIDS if name != 'erasure'},  # the erased group is above
 }
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #50189571
