@@ -110,7 +110,7 @@ GRIDS = {  # settings that are swept, by baseline
     'gradient routing': product(
         layer=(1, 2, 3, 4), n_routed=(64, 256), k=(16, 64), absorb=(False, True), steps=(300, 1000)
     ),
-    'erasure': product(exclusive=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0), layer=(1,)),  # ours
+    'erasure': product(exclusive=(1.0, 2.0, 4.0), layer=(1,)),  # ours
 }
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a62fad20
