@@ -120,6 +120,7 @@ _CONTROLS = dict(  # control → its name in figures and its mark
     random_latents=('random latents', 's'),
     permuted_decoder=('permuted decoder', 'D'),
     untrained_sae=('untrained SAE', 'x'),
+    lexicon=('lexicon', '*'),
 )
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
@@ -167,7 +168,7 @@ def _draw_controls(axes, row, seeds):
     style = dict(color='k', mfc='none', ms=4, clip_on=False)
     for controls in seeds.controls:
         for control in controls:
-            _, marker = _CONTROLS.get(control['control'], ('', '+'))
+            _, marker = _CONTROLS[control['control']]
             removed = control.get('removed')
             if removed is not None:
                 axes.plot(removed, row + 0.38, marker, **style)
