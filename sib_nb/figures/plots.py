@@ -26,6 +26,7 @@ from .method import method
 from .run_inspection import replay, starting_partition
 from .tables import damage_in_one_line, load_histories
 from ..language_model.formats import QUESTION_FORMATS
+from ..unlearning.baseline_selection import OWN
 from ..unlearning.group_study import case_table, read_case
 from ..unlearning.score import score_summary
 from ..validation import check_choice, check_texts
@@ -491,6 +492,11 @@ def frontier(
     return tried.loc[is_best, ['retained', 'removed']][::-1].reset_index(drop=True)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #64fc3af5
+def _has_worked(record):
+    "Whether a setting of a method could be tried."
+    return any('error' not in row for row in record['rows'])
+
+
 def _draw_frontier(axes, record, style):
     "All settings of a method as points, and their frontier."
     tried = pd.DataFrame([row for row in record['rows'] if 'error' not in row])
@@ -504,14 +510,14 @@ def search_frontiers(
 ) -> plt.Figure:
     "Removed against retained share of all searched settings of seed 0, by method."
     records = load_json(_beside(results, 'baseline_scores.json'))['records']
-    records = [record for record in records if record['seed'] == 0 and record['rows']]
-    records.sort(key=lambda record: record['name'] != 'erasure')
+    records = [record for record in records if record['seed'] == 0 and _has_worked(record)]
+    records.sort(key=lambda record: record['name'] not in OWN)
     colors = sns.color_palette('colorblind', MOST_RUNS)
     lines = ['-', '--', '-.', ':'] * 2
     with plt.rc_context(FIGURE_STYLE):
         figure, axes = plt.subplots(figsize=(5.5, 3.4), layout='constrained')
         for record, color, line in zip(records[:MOST_RUNS], colors, lines):
-            width = 2.5 if record['name'] == 'erasure' else 1.3
+            width = 2.5 if record['name'] in OWN else 1.3
             _draw_frontier(axes, record, dict(color=color, ls=line, lw=width))
         axes.axvline(0.99, color='.5', lw=0.8, ls=':')
         axes.set(xlim=(0.6, 1.01), ylim=(-0.05, 1.05))

@@ -32,7 +32,7 @@ from sib_nb.unlearning.audit import (
     retained_by_format,
     save_audit,
 )
-from .baseline_selection import GRIDS, baseline_maker
+from .baseline_selection import GRIDS, OWN, baseline_maker
 from .baselines import finetuning_data
 from .controls import ControlConfig, Intervened, control_edits
 from .domain_probe import planted_probe
@@ -305,13 +305,12 @@ UNSEARCHED = {  # settings of baselines without a search, those of their functio
     'DSG': dict(layer=2),
     'CRISP': dict(layer=2),
     'gradient routing': dict(layer=2),
-    'erasure': dict(layer=1, exclusive=4.0),
 }
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #d1ac3e24
 def searched_setting(
     task: AuditTask,
-    name: str,  # a key of `GRIDS`
+    name: str,  # a key of `UNSEARCHED`
     file=None,  # of the searches, default `data/results/baseline_scores.json`
 ) -> dict | None:  # the record of a search on the split of the task in which a setting worked
     "The search of a baseline with the task's seed, if there is one."
@@ -343,7 +342,7 @@ def nearest_setting(
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #c94f9ad1
 def baseline_setting(
     task: AuditTask,
-    name: str,  # a key of `GRIDS`
+    name: str,  # a key of `UNSEARCHED`
     file=None,  # see `searched_setting`
 ) -> dict:  # setting, of (where it comes from) and n_data (see `SelectionConfig`)
     "The setting with which a baseline is audited."
@@ -358,7 +357,7 @@ def baseline_setting(
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #4b94ff0e
 def baseline_edit(
     task: AuditTask,
-    name: str,  # a key of `GRIDS`
+    name: str,  # a key of `UNSEARCHED`
     file=None,  # see `searched_setting`
 ) -> tuple:  # the edit, its setting
     "A baseline with the setting of `baseline_setting`."
@@ -425,7 +424,7 @@ def named_edit(
         return Hooked(task.model, layer, strong_noise, exact=True), True
     if name == 'planted_probe':
         return planted_probe(task.model, task.domains, **seeds), False
-    if name in GRIDS:
+    if name in UNSEARCHED:
         return baseline_edit(task, name)[0], False
     return _stored_edit(task, name, latents), False
 
@@ -451,7 +450,7 @@ STUDIED_EDITS = {  # name in tables → name for `named_edit`
     'erased group': 'erased_group',
     'planted probe': 'planted_probe',
     'strong noise': 'noise',
-    **{name: name for name in GRIDS if name != 'erasure'},  # the erased group is above
+    **{name: name for name in UNSEARCHED},
 }
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #50189571
@@ -461,7 +460,7 @@ def _edit_key(task, edit_name):
     if edit_name in GROUP_EDITS:
         names = task.model.name, task.domains.name
         parts['files'] = _group_folders(*names, data_dir() / 'groups', GROUP_EDITS[edit_name])
-    if edit_name in GRIDS:
+    if edit_name in UNSEARCHED:
         parts['setting'] = baseline_setting(task, edit_name)['setting']
     return content_key(**parts)
 
@@ -491,7 +490,7 @@ def _studied(task, name, key, layer, config, progress):
     edit, control = named_edit(task, edit_name, layer, config=config)
     made = audit(task, edit, name=name, control=control, progress=progress)
     about = dict(made.about, edit_key=key)
-    if edit_name in GRIDS:
+    if edit_name in UNSEARCHED:
         about['setting'] = baseline_setting(task, edit_name)
     return replace(made, about=about)
 

@@ -785,8 +785,8 @@ def train_knowledge_group(
     progress: bool = True,
     erasure: ErasureConfig | None = None,  # of a first stage for the lowest group; None: no such
 ) -> GroupTraining:  # its `groups` and `log`
-    """Train a group at each layer such that closing them removes the forget domain. Nothing about
-    a validation or report entity is read. Errors: `SIBError` for a layer that the model lacks,
+    """Train a group at each layer such that closing them removes the forget domain. No fact about
+    a validation or report entity is read; options may name one. Errors: `SIBError` for a layer that the model lacks,
     for a checkpoint of another run, and for a loss that is not finite."""
     is_done = file and Path(file).exists()
     training = prepared_training(model, domains, config, pool, progress, erasure, not is_done)
@@ -888,8 +888,8 @@ def erase_domain(
     share: float = 1.0,  # of the usual number of tasks
     progress: bool = True,
 ) -> ClosedGroups:
-    """A group that holds what forget tokens carry, closed. Nothing about a validation or report
-    entity is read. Errors: `SIBError` for a layer that the model lacks."""
+    """A group that holds what forget tokens carry, closed. No fact about a validation or report
+    entity is read; options may name one. Errors: `SIBError` for a layer that the model lacks."""
     config = GroupConfig(layers=(layer,), n_latents=n_latents, share=share, seed=erasure.seed,
                          split_seed=split_seed)
     training = prepared_training(model, find_domains(domains), config, None, progress, erasure)
