@@ -26,7 +26,7 @@ from .method import method
 from .run_inspection import replay, starting_partition
 from .tables import damage_in_one_line, load_histories
 from ..language_model.formats import QUESTION_FORMATS
-from ..unlearning.baseline_selection import OWN
+from ..unlearning.baseline_selection import UNPUBLISHED
 from ..unlearning.group_study import case_table, read_case
 from ..unlearning.score import score_summary
 from ..validation import check_choice, check_texts
@@ -511,13 +511,13 @@ def search_frontiers(
     "Removed against retained share of all searched settings of seed 0, by method."
     records = load_json(_beside(results, 'baseline_scores.json'))['records']
     records = [record for record in records if record['seed'] == 0 and _has_worked(record)]
-    records.sort(key=lambda record: record['name'] not in OWN)
+    records.sort(key=lambda record: record['name'] not in UNPUBLISHED)
     colors = sns.color_palette('colorblind', MOST_RUNS)
     lines = ['-', '--', '-.', ':'] * 2
     with plt.rc_context(FIGURE_STYLE):
         figure, axes = plt.subplots(figsize=(5.5, 3.4), layout='constrained')
         for record, color, line in zip(records[:MOST_RUNS], colors, lines):
-            width = 2.5 if record['name'] in OWN else 1.3
+            width = 2.5 if record['name'] in UNPUBLISHED else 1.3
             _draw_frontier(axes, record, dict(color=color, ls=line, lw=width))
         axes.axvline(0.99, color='.5', lw=0.8, ls=':')
         axes.set(xlim=(0.6, 1.01), ylim=(-0.05, 1.05))

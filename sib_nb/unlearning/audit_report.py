@@ -32,7 +32,7 @@ from sib_nb.unlearning.audit import (
     retained_by_format,
     save_audit,
 )
-from .baseline_selection import GRIDS, OWN, baseline_maker
+from .baseline_selection import baseline_maker
 from .baselines import finetuning_data
 from .controls import ControlConfig, Intervened, control_edits
 from .domain_probe import planted_probe
