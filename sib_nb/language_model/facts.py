@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Synset', 'VAGUE', 'N_ENTITIES', 'parse_synset', 'load_wordnet', 'ancestors', 'definition', 'candidates',
-           'spelling_ranks', 'spread_sample', 'choose_entities', 'choices_for', 'write_benchmark']
+           'spelling_ranks', 'spread_sample', 'choose_entities', 'choices_for', 'write_benchmark', 'restrict_options']
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #b84d108d
 import collections
@@ -12,6 +12,7 @@ import json
 import math
 import random
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ from sib_nb.language_model.data import (
     UNTRAINED,
     WORDINGS,
     fill_template,
+    load_entities,
     other_domains,
 )
+from .multiple_choice import in_part
 from ..validation import check_count, check_tensor
 
 # %% ../../nbs/01_language_model/07_facts.ipynb #5f5d2c60
@@ -449,3 +452,52 @@ def write_benchmark(
         _write_lines(out / f'mcq/{domain}.jsonl', _questions(of_domain, rng))
     for name, domains in (('forget', (DEFAULT_FORGET,)), ('retain', other_domains(DEFAULT_FORGET))):
         _write_lines(out / f'corpus/{name}.jsonl', _documents(entities, domains, rng))
+
+# %% ../../nbs/01_language_model/07_facts.ipynb #eebf6a1f
+@lru_cache(maxsize=1)
+def _known_entities():
+    "The known entities of the embedded benchmark by domain and name."
+    known = [entity for entity in load_entities() if entity['known']]
+    return {(entity['domain'], entity['name']): entity for entity in known}
+
+
+@lru_cache(maxsize=8)
+def _entities_of_parts(parts, split_seed):
+    "The known entities of some parts by domain and name."
+    known = _known_entities()
+    names = [f'{domain}/{name}' for domain, name in known]
+    is_in = in_part(names, parts, split_seed)
+    return {key: entity for (key, entity), chosen in zip(known.items(), is_in) if chosen}
+
+# %% ../../nbs/01_language_model/07_facts.ipynb #4dd35f28
+def _with_names_of(allowed, row, entity, rng):
+    "The row with wrong options that name allowed entities, if they name entities."
+    choices = list(row['choices'])
+    for place, name in enumerate(choices):
+        if place == row['answer'] or (row['subject'], name) in allowed:
+            continue
+        of_domain = [other for (domain, _), other in allowed.items() if domain == row['subject']]
+        names = [o['name'] for o in of_domain if _may_be_wrong(row['kind'], entity, o)]
+        names = [other for other in names if other not in choices]
+        if not names:
+            raise SIBError(f'{entity["name"]}: no wrong name is left; give more entities')
+        choices[place] = rng.choice(names)
+    return dict(row, choices=choices)
+
+# %% ../../nbs/01_language_model/07_facts.ipynb #20f9db83
+def restrict_options(
+    rows: list,  # questions; those that are not about an entity of the embedded benchmark stay
+    part='train',  # a key of `ENTITY_PARTS`, or several
+    split_seed: int = 0,
+) -> list:  # the same questions
+    "Questions whose wrong options name no entity of another part."
+    parts = (part,) if isinstance(part, str) else tuple(part)
+    allowed = _entities_of_parts(parts, split_seed)
+    found = []
+    for row in rows:
+        entity = _known_entities().get((row.get('subject'), row.get('entity')))
+        if entity is not None and row.get('kind') in ('member', 'definition'):
+            rng = random.Random(f'{split_seed} {row["entity"]} {row["question"]}')
+            row = _with_names_of(allowed, row, entity, rng)
+        found.append(row)
+    return found

@@ -29,6 +29,7 @@ from sib_nb.language_model.data import (
     passages,
 )
 from ..language_model.domains import SIDES, find_domains
+from ..language_model.facts import restrict_options
 from sib_nb.language_model.formats import (
     NEUTRAL_WORDS,
     QUESTION_FORMATS,
@@ -156,13 +157,13 @@ N_CHARS = 10**7  # of the documents that are read from a corpus without entities
 
 # %% ../../nbs/05_unlearning/06_baselines.ipynb #a1f2ac82
 def _training_rows(domains, side, split_seed, n, rng):
-    "Documents in passages, and questions, of one side; at most `n` of each."
+    "Documents in passages, and questions, of one side; at most `n` of each. See `train_only`."
     limits = {} if domains.kind == 'embedded' else dict(max_chars=N_CHARS)
     documents = train_only(domains.documents(side, **limits), split_seed)
     texts = list(passages([document['text'] for document in documents]))
     questions = []
     for rows in domains.questions(side):
-        questions += train_only(rows, split_seed)
+        questions += restrict_options(train_only(rows, split_seed), 'train', split_seed)
     if n is not None:
         texts = rng.sample(texts, min(n, len(texts)))
         questions = rng.sample(questions, min(n, len(questions)))

@@ -48,7 +48,7 @@ from sib_nb.language_model.model import (
 from ..language_model.multiple_choice import Hooked, fast_residual_stream, select_part
 from ..language_model.upper_blocks import PackedSequences, upper_states
 from ..sae.sae import SAE, SAEConfig
-from .score import score_questions
+from .score import training_questions
 from ..validation import check_count, check_number
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #50c0da47
@@ -136,7 +136,7 @@ class TaskWriter:
 
     def __init__(self, model, domains, config: GroupConfig, side: str):
         split = config.split_seed
-        self.questions = score_questions(model, domains, 'train', split, n=10**6)
+        self.questions = training_questions(model, domains, split)
         self.tokenizer = model.tokenizer
         self.config = config
         self.rows = getattr(self.questions, side)
@@ -785,9 +785,9 @@ def train_knowledge_group(
     progress: bool = True,
     erasure: ErasureConfig | None = None,  # of a first stage for the lowest group; None: no such
 ) -> GroupTraining:  # its `groups` and `log`
-    """Train a group at each layer such that closing them removes the forget domain. No fact about
-    a validation or report entity is read; options may name one. Errors: `SIBError` for a layer that the model lacks,
-    for a checkpoint of another run, and for a loss that is not finite."""
+    """Train a group at each layer such that closing them removes the forget domain. No fact
+    about a validation or report entity is read, and no option names one. Errors: `SIBError` for a
+    layer that the model lacks, a checkpoint of another run, and a loss that is not finite."""
     is_done = file and Path(file).exists()
     training = prepared_training(model, domains, config, pool, progress, erasure, not is_done)
     return training.run(file, progress)
@@ -889,7 +889,7 @@ def erase_domain(
     progress: bool = True,
 ) -> ClosedGroups:
     """A group that holds what forget tokens carry, closed. No fact about a validation or report
-    entity is read; options may name one. Errors: `SIBError` for a layer that the model lacks."""
+    entity is read, and no option names one. Errors: `SIBError` for a layer that the model lacks."""
     config = GroupConfig(layers=(layer,), n_latents=n_latents, share=share, seed=erasure.seed,
                          split_seed=split_seed)
     training = prepared_training(model, find_domains(domains), config, None, progress, erasure)
