@@ -54,7 +54,7 @@ from sib_nb.unlearning.score import (
     score_questions,
     score_summary,
     score_table,
-    training_questions,
+    learning_questions,
 )
 from ..validation import check_count, check_number
 
@@ -278,7 +278,7 @@ def control_data(
     "Prompts and documents about train entities, and prompts about validation entities."
     rng = np.random.default_rng(seed)
     options = dict(split_seed=split_seed, n=config.n_questions, seed=seed)
-    train = training_questions(model, domains, **options)
+    train = learning_questions(model, domains, **options)
     validation = score_questions(model, domains, 'validation', **options)
     prompts, documents = {}, {}
     for side in SIDES:

@@ -32,7 +32,7 @@ from ..language_model.multiple_choice import fast_residual_stream, select_part
 from ..sae.sae import SAE, SAEConfig
 from .controls import Intervened
 from .interventions import Intervention
-from .score import condition_inputs, score_questions, training_questions
+from .score import condition_inputs, score_questions, learning_questions
 from sib_nb.validation import (
     check_count,
     check_indices,
@@ -406,7 +406,7 @@ def _document_activations(model, domains, config, split_seed, seed):
 def _calibrated_probe(model, domains, config, split_seed, seed):
     "The trained probe with its threshold, and forget activations where an answer is read."
     options = dict(split_seed=split_seed, n=config.n_questions, seed=seed)
-    questions = training_questions(model, domains, **options)
+    questions = learning_questions(model, domains, **options)
     parts = [_asked_activations(model, questions, SIDES, config.layer)]
     parts.append(_document_activations(model, domains, config, split_seed, seed))
     x, subject, is_answer = map(torch.cat, zip(*parts))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEXICON_SHARE', 'STUDIED', 'VARIANTS', 'ERASURES', 'FEWER', 'ENTITIES_ASKED', 'VERSION', 'GroupCase',
-           'shuffled_writers', 'permuted_group', 'random_group', 'pool_ids', 'task_lexicon', 'closing', 'edits_of',
+           'shuffled_writers', 'permuted_group', 'random_group', 'pool_ids', 'task_lexicon', 'edits_of',
            'chosen_conditions', 'case_questions', 'ask_case', 'save_answers', 'load_answers', 'case_key', 'train_case',
            'study_case', 'read_case', 'answers_of', 'case_table', 'beyond_lexicon']
 
@@ -181,17 +181,6 @@ def task_lexicon(
     "The lexicon of the tasks of a training. Errors: `SIBError` if it is empty."
     return lexicon_erasure(model, pool_ids(pool), pool_tokens(pool)['retain'].mean(0), layer, share)
 
-# %% ../../nbs/05_unlearning/16_group_study.ipynb #0caee3c4
-def closing(
-    groups,  # of `KnowledgeGroup`, one a layer
-    config: GroupConfig,
-    model_name: str = '',
-) -> ClosedGroups:
-    "The intervention that closes trained groups."
-    layers = config.layers
-    saes = tuple(group_sae(group, at, model_name) for group, at in zip(groups, layers))
-    return ClosedGroups(saes, tuple(range(config.n_latents) for _ in saes))
-
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #0cad4ce9
 def edits_of(
     training: GroupTraining,  # trained
@@ -205,7 +194,7 @@ def edits_of(
     groups['permuted'] = [permuted_group(group, generator) for group in training.groups]
     pairs = zip(training.groups, config.layers)
     groups['random'] = [random_group(group, streams[at], generator) for group, at in pairs]
-    edits = {name: closing(each, config, model_name) for name, each in groups.items()}
+    edits = {name: closed_groups(each, config, model_name) for name, each in groups.items()}
     return edits | dict(lexicon=task_lexicon(training.model, training.pool, config.layers[0]))
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #409186f0

@@ -7,7 +7,7 @@ __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount',
            'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'streams_at', 'new_groups', 'ignorance',
            'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'ErasureConfig', 'pool_tokens', 'erasure_terms',
            'erase_stream', 'GroupTraining', 'Closed', 'prepared_training', 'train_knowledge_group', 'insert_group',
-           'freeze_group', 'group_sae', 'ClosedGroups', 'erase_domain']
+           'freeze_group', 'group_sae', 'ClosedGroups', 'closed_groups', 'erase_domain']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from ..core import SIBError
 from ..integrity import content_key, model_key
 from ..language_model.data import DOMAINS
-from ..language_model.domains import find_domains
+from ..language_model.domains import SIDES, find_domains
 from sib_nb.language_model.formats import (
     QUESTION_FORMATS,
     Format,
@@ -46,9 +46,9 @@ from sib_nb.language_model.model import (
     unembed,
 )
 from ..language_model.multiple_choice import Hooked, fast_residual_stream, select_part
-from ..language_model.upper_blocks import PackedSequences, upper_states
+from ..language_model.upper_blocks import PackedSequences, stream_after, upper_states
 from ..sae.sae import SAE, SAEConfig
-from .score import training_questions
+from .score import learning_questions
 from ..validation import check_count, check_number
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #50c0da47
@@ -66,7 +66,7 @@ AMOUNTS = dict(
     sentence=Amount(1000, 7, 1.5),
     open=Amount(1000, 6, 1.5),
     truth=Amount(500, 3, 0.5),
-    text=Amount(1000, 12, 1.0),
+    text=Amount(3000, 12, 1.0),
 )
 IN_WORDS = ('sentence', 'open', 'truth')
 
@@ -136,12 +136,13 @@ class TaskWriter:
 
     def __init__(self, model, domains, config: GroupConfig, side: str):
         split = config.split_seed
-        self.questions = training_questions(model, domains, split)
+        self.questions = learning_questions(model, domains, split)
         self.tokenizer = model.tokenizer
         self.config = config
         self.rows = getattr(self.questions, side)
         documents = select_part(domains.documents(side).to_list(), 'train', split)
         self.texts = [row['text'] for row in documents]
+        self.unread = []  # texts of the present round
         both = self.questions.forget + self.questions.retain
         self.subjects = sorted({row['subject'] for row in both})
         self.rng = random.Random(f'{config.seed} {domains.name} {side}')
@@ -206,8 +207,10 @@ def truth(self: TaskWriter, kind):
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #befdb304
 @patch
 def text(self: TaskWriter, kind, n_tokens=64, n_read=6):
-    "The beginning of a text, read at random tokens."
-    ids = encode(self.tokenizer, self.rng.choice(self.texts))[:n_tokens]
+    "The beginning of a text, read at random tokens; no text again before all have been read."
+    if not self.unread:
+        self.unread = self.rng.sample(self.texts, len(self.texts))
+    ids = encode(self.tokenizer, self.unread.pop())[:n_tokens]
     places = range(1, max(2, len(ids) - 1))
     read = sorted(self.rng.sample(places, min(n_read, len(places))))
     return Task(kind, [ids], [read], [[]], 0)
@@ -433,12 +436,13 @@ def leak(self: LeakProbe, x):
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #9062d040
 @dataclass(frozen=True)
 class ErasureConfig:
-    "How the first stage is trained."
+    "How a group is trained on the stream alone."
 
     exclusive: float = 4.0  # α at the end: frequency ratio from which on a stream is erased
     exclusive_start: float = 1.0  # α at the first step, at most `exclusive`
     steps: int = 3000
     batch_size: int = 512  # tokens of each side a step
+    texts: float = 1 / 3  # share of a step's retain tokens that come from texts, if there are any
     lr: float = 0.003  # peak of Adam's learning rate
     seed: int = 0  # of the batches
 
@@ -446,6 +450,7 @@ class ErasureConfig:
         check_number(self.exclusive, 'exclusive', minimum=0)
         check_number(self.exclusive_start, 'exclusive_start', minimum=0)
         check_number(self.lr, 'lr', above=0)
+        check_number(self.texts, 'texts', minimum=0, maximum=1)
         check_count(self.steps, 'steps', 1)
         check_count(self.batch_size, 'batch_size', 1)
         check_count(self.seed, 'seed')
@@ -457,17 +462,29 @@ class ErasureConfig:
         return start + share * (self.exclusive - start)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #581096ad
+def _joined(found):
+    "The streams of each source, end to end; without a source that has none."
+    for side in SIDES:
+        if not sum(map(len, found[side])):
+            raise SIBError(f'there are no tokens on the {side} side; give more questions')
+    return {source: torch.cat(streams) for source, streams in found.items() if streams}
+
+
+def _by_source(pool):
+    "The sequences' streams of forget questions, retain questions and retain texts."
+    found = dict(forget=[], retain=[], texts=[])
+    for (side, kind), tasks in pool.items():
+        source = 'texts' if kind == 'text' else side
+        found[source] += [stream for one in tasks for stream in one.stream]
+    return found
+
+
 def pool_tokens(
     pool: dict,  # from `task_pool`
-) -> dict:  # side → streams at the lowest group, `(tokens, d)`
+) -> dict:  # 'forget', 'retain', and 'texts' if there are any → streams at the lowest group, `(tokens, d)`
     "The cached streams of all tasks, without first tokens. Errors: `SIBError` for an empty side."
-    found = {'forget': [], 'retain': []}
-    for (side, _), tasks in pool.items():
-        found[side] += [stream[1:] for one in tasks for stream in one.stream]
-    for side, streams in found.items():
-        if not sum(map(len, streams)):
-            raise SIBError(f'there are no tokens on the {side} side; give more questions')
-    return {side: torch.cat(streams) for side, streams in found.items()}
+    streams = _by_source(pool)
+    return _joined({source: [s[1:] for s in of] for source, of in streams.items()})
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0a7d2e94
 def _mean_length(vectors):
@@ -486,9 +503,21 @@ def erasure_terms(
     return tuple(_mean_length(part / group.scale) for part in (left, taken))
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #1e442dd2
+def _drawn_tokens(tokens, config, generator):
+    "Forget and retain streams for one step."
+    n = config.batch_size
+    n_texts = round(config.texts * n) if 'texts' in tokens else 0
+    drawn = {}
+    for source, size in dict(forget=n, retain=n - n_texts, texts=n_texts).items():
+        if size:
+            chosen = torch.randint(len(tokens[source]), (size,), generator=generator)
+            drawn[source] = tokens[source][chosen]
+    return drawn.pop('forget'), torch.cat(list(drawn.values()))
+
+
 def erase_stream(
     group: KnowledgeGroup,  # is changed
-    tokens: dict,  # from `pool_tokens`
+    tokens: dict,  # from `pool_tokens` or `closed_tokens`
     config: ErasureConfig = ErasureConfig(),
     progress: bool = True,
 ) -> list:  # of (left, taken), one a step
@@ -504,12 +533,7 @@ def erase_stream(
     for step in tqdm(range(config.steps), 'erasure', disable=not progress):
         share = min((step + 1) / 100, 1 - step / config.steps)
         optimizer.param_groups[0]['lr'] = config.lr * share
-        drawn = []
-        for side in ('forget', 'retain'):
-            of_side = tokens[side]
-            chosen = torch.randint(len(of_side), (config.batch_size,), generator=generator)
-            drawn.append(of_side[chosen])
-        left, taken = erasure_terms(group, *drawn)
+        left, taken = erasure_terms(group, *_drawn_tokens(tokens, config, generator))
         if not torch.isfinite(left + taken):
             raise SIBError(f'step {step}: the loss is not finite; lower lr (now {config.lr})')
         optimizer.zero_grad()
@@ -754,6 +778,37 @@ def run(self: GroupTraining, file=None, progress=True, save_every=100):
     bar.close()
     return self
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #6fbd92cf
+def _closing(group, mask):
+    "Takes the part of a group from a packed stream, except at first tokens."
+
+    def edit(h):
+        return h - group.part(group.latents(h) * mask)
+
+    return edit
+
+
+@patch
+def stream_before(self: GroupTraining, number, x, packed):
+    "The packed stream at the layer of a group, with the groups before it closed."
+    mask, layers = packed.editable(), self.config.layers
+    edits = {at: _closing(group, mask) for at, group in zip(layers[:number], self.groups)}
+    return stream_after(self.model, x, packed, layers[0], layers[number], edits)
+
+
+@patch
+@torch.no_grad()
+def closed_tokens(self: GroupTraining, number, batch_size=64):
+    "What `pool_tokens` gives, at the layer of a group and with the groups before it closed."
+    found = dict(forget=[], retain=[], texts=[])
+    for source, streams in _by_source(self.pool).items():
+        for start in range(0, len(streams), batch_size):
+            batch = streams[start : start + batch_size]
+            x, packed = _packed_batch(batch, [[len(stream) - 1] for stream in batch])
+            h = self.stream_before(number, x, packed)
+            found[source].append(h[packed.editable()[:, 0] > 0])
+    return _joined(found)
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #4d8e52f1
 def prepared_training(
     model,  # from `load_model`
@@ -761,7 +816,7 @@ def prepared_training(
     config: GroupConfig = GroupConfig(),
     pool: dict | None = None,  # from `task_pool`; None: it is made
     progress: bool = True,
-    erasure: ErasureConfig | None = None,  # of a first stage for the lowest group; None: no such
+    erasure: ErasureConfig | None = None,  # of a first stage, group after group; None: no such
     run_first: bool = True,  # make the first stage; False: a checkpoint has it
 ) -> GroupTraining:  # before its first step through the model
     "Groups with their first stage, if they have one. Errors: `SIBError` for a wrong layer."
@@ -771,8 +826,9 @@ def prepared_training(
     pool = task_pool(model, domains, config, progress) if pool is None else pool
     groups = new_groups(model, pool, config)
     training = GroupTraining(model, pool, config, groups, erasure=erasure)
-    if erasure and run_first:
-        training.first_log = erase_stream(groups[0], pool_tokens(pool), erasure, progress)
+    for number, group in enumerate(groups if erasure and run_first else []):
+        tokens = training.closed_tokens(number)
+        training.first_log += erase_stream(group, tokens, erasure, progress)
     return training
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #60594a37
@@ -783,7 +839,7 @@ def train_knowledge_group(
     file=None,  # a checkpoint, by which a stopped run goes on; None: no checkpoints
     pool: dict | None = None,  # from `task_pool`; None: it is made
     progress: bool = True,
-    erasure: ErasureConfig | None = None,  # of a first stage for the lowest group; None: no such
+    erasure: ErasureConfig | None = None,  # of a first stage, group after group; None: no such
 ) -> GroupTraining:  # its `groups` and `log`
     """Train a group at each layer such that closing them removes the forget domain. No fact
     about a validation or report entity is read, and no option names one. Errors: `SIBError` for a
@@ -874,24 +930,37 @@ class _ZeroAblation:
     members: tuple
 
     def __call__(self, h, mask):
-        latents = self.sae.encode(h.to(self.sae.W_enc.dtype))[..., list(self.members)]
-        return h - (latents @ self.sae.W_dec[list(self.members)]).to(h.dtype)
+        latents = self.sae.encode(h.to(self.sae.W_enc.dtype))
+        decoder = self.sae.W_dec
+        if self.members != tuple(range(len(decoder))):
+            latents, decoder = latents[..., list(self.members)], decoder[list(self.members)]
+        return h - (latents @ decoder).to(h.dtype)
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #fd5b61a7
+def closed_groups(
+    groups,  # of `KnowledgeGroup`, one a layer
+    config: GroupConfig,
+    model_name: str = '',
+) -> ClosedGroups:
+    "The intervention that closes trained groups."
+    layers = config.layers
+    saes = tuple(group_sae(group, at, model_name) for group, at in zip(groups, layers))
+    return ClosedGroups(saes, tuple(range(config.n_latents) for _ in saes))
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #565efbdb
 def erase_domain(
     model,  # from `load_model`
     domains,  # for `find_domains`: a domain, a folder, or `Domains`
-    layer: int = 1,  # 0-based block after which the group stands
-    n_latents: int = 1024,
+    layers: tuple = (1, 3),  # 0-based blocks; a group after each
+    n_latents: int = 1024,  # of each group
     erasure: ErasureConfig = ErasureConfig(),
     split_seed: int = 0,  # of the split of the entities
     share: float = 1.0,  # of the usual number of tasks
     progress: bool = True,
 ) -> ClosedGroups:
-    """A group that holds what forget tokens carry, closed. No fact about a validation or report
+    """Groups that hold what forget tokens carry, closed. No fact about a validation or report
     entity is read, and no option names one. Errors: `SIBError` for a layer that the model lacks."""
-    config = GroupConfig(layers=(layer,), n_latents=n_latents, share=share, seed=erasure.seed,
+    config = GroupConfig(layers=layers, n_latents=n_latents, share=share, seed=erasure.seed,
                          split_seed=split_seed)
     training = prepared_training(model, find_domains(domains), config, None, progress, erasure)
-    sae = group_sae(training.groups[0], layer, model.name)
-    return ClosedGroups((sae,), (tuple(range(n_latents)),))
+    return closed_groups(training.groups, config, model.name)
