@@ -7,6 +7,7 @@ __all__ = ['GRIDS', 'UNPUBLISHED', 'PLAIN_SAE', 'ABANDONED', 'product', 'PlainSA
            'Sweep', 'trainings', 'SelectionConfig', 'intervals', 'sweep_all', 'chosen_baseline', 'plot_baselines']
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a4ecd111
+import contextlib
 import copy
 import itertools
 from dataclasses import dataclass, field
@@ -38,9 +39,10 @@ from .controls import lexicon_erasure
 from sib_nb.unlearning.knowledge_groups import (
     ClosedGroups,
     ErasureConfig,
+    GroupConfig,
     KnowledgeGroup,
+    closed_groups,
     erase_stream,
-    group_sae,
 )
 from sib_nb.unlearning.sae_baselines import (
     RoutingConfig,
@@ -111,7 +113,7 @@ GRIDS = {  # settings that are swept, by baseline
     'gradient routing': product(
         layer=(1, 2, 3, 4), n_routed=(64, 256), k=(16, 64), absorb=(False, True), steps=(300, 1000)
     ),
-    'erasure': product(exclusive=(1.0, 2.0, 4.0), layer=(1,)),  # ours
+    'erasure': product(exclusive=(1.5, 2.0, 3.0), layer=(1,), second=(None, 3)),  # ours
     'lexicon': product(share=(0.6, 0.7, 0.8, 0.9, 0.95), layer=(1,)),  # a control
 }
 UNPUBLISHED = ('erasure', 'lexicon')  # not published methods; they have fewer settings
@@ -129,21 +131,46 @@ def _mean_maker(model, data, seed):
     return make
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #2bb36f07
-def _erasure_maker(model, data, seed):
-    "A closed group made by erasure as a function of its setting; tokens are read once a layer."
-    read = {}
+@dataclass
+class _Erasing:
+    "Closed groups made by erasure, of some sequences."
 
-    def make(layer, n_latents=1024, **setting):
-        if layer not in read:
-            tokens = domain_tokens(model, data, layer, max(map(len, data)), seed)
-            read[layer] = dict(forget=tokens.forget, retain=tokens.retain)
-        start = min(ErasureConfig().exclusive_start, setting['exclusive'])
-        config = ErasureConfig(exclusive_start=start, seed=seed, **setting)
-        generator = torch.Generator().manual_seed(seed)
-        group = KnowledgeGroup(read[layer]['retain'].mean(0), 1.0, n_latents, generator)
-        erase_stream(group, read[layer], config, progress=False)
-        sae = group_sae(group, layer, model.name)
-        return ClosedGroups((sae,), (tuple(range(n_latents)),))
+    model: object  # from `load_model`
+    data: FinetuningData
+    seed: int
+    groups: dict = field(default_factory=dict)  # first groups that are made, by their settings
+
+    def tokens(self, layer, closed=()):
+        "Streams of both sides after a block, with some groups closed."
+        with contextlib.ExitStack() as stack:
+            for edit in closed:
+                stack.enter_context(edit.on(self.model))
+            found = domain_tokens(self.model, self.data, layer, max(map(len, self.data)), self.seed)
+        return dict(forget=found.forget, retain=found.retain)
+
+    def group(self, layer, n_latents, closed=(), **setting):
+        "A group after a block, trained on what the closed groups leave."
+        tokens = self.tokens(layer, closed)
+        config = ErasureConfig(**setting, seed=self.seed)
+        generator = torch.Generator().manual_seed(self.seed)
+        group = KnowledgeGroup(tokens['retain'].mean(0), 1.0, n_latents, generator)
+        erase_stream(group, tokens, config, progress=False)
+        return closed_groups([group], GroupConfig((layer,), n_latents), self.model.name)
+
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #e8620907
+def _erasure_maker(model, data, seed):
+    "Closed groups as a function of their setting; a second group learns what the first leaves."
+    erasing = _Erasing(model, data, seed)
+
+    def make(layer, second=None, n_latents=1024, **setting):
+        key = layer, n_latents, *sorted(setting.items())
+        if key not in erasing.groups:
+            erasing.groups[key] = erasing.group(layer, n_latents, **setting)
+        first = erasing.groups[key]
+        if second is None:
+            return first
+        other = erasing.group(second, n_latents, (first,), **setting)
+        return ClosedGroups(first.saes + other.saes, first.members + other.members)
 
     return make
 
@@ -419,8 +446,9 @@ def _check_selection(model, config):
         if not grid:
             raise SIBError(f'{name}: there is no setting to try; pass a list of dictionaries')
         for setting in grid:
-            if 'layer' in setting:
-                check_layer(model, setting['layer'])
+            for layer in (setting.get('layer'), setting.get('second')):
+                if layer is not None:
+                    check_layer(model, layer)
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #77395016
 def _packed(sequences):

@@ -57,7 +57,7 @@ from sib_nb.unlearning.score import (
 )
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #709aedf9
-LEXICON_SHARE = 0.9  # of a token's frequencies on the forget side; see the sweep below
+LEXICON_SHARE = 0.8  # of a token's frequencies on the forget side; see the sweep below
 STUDIED = GroupConfig(layers=(2, 4), steps=700)
 VARIANTS = dict(  # what differs from `STUDIED`
     full={},
@@ -67,10 +67,11 @@ VARIANTS = dict(  # what differs from `STUDIED`
     one_layer=dict(layers=(4,)),
     leak=dict(leak=1.0),
     rate=dict(rate=0.03),
-    erased=dict(layers=(1,), n_latents=1024),  # the first stage alone
-    erased_shuffled=dict(layers=(1,), n_latents=1024),  # the same, shuffled as above
+    erased=dict(layers=(1, 3), n_latents=1024),  # the first stage alone
+    erased_once=dict(layers=(1,), n_latents=1024),  # one group instead of two
+    erased_shuffled=dict(layers=(1, 3), n_latents=1024),  # two groups, shuffled as above
 )
-ERASURES = dict(erased=ErasureConfig(), erased_shuffled=ErasureConfig())  # first stages
+ERASURES = {name: ErasureConfig() for name in VARIANTS if name.startswith('erased')}  # first stages
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #03678b79
 @dataclass(frozen=True)
@@ -291,7 +292,7 @@ def load_answers(
     return {key: {side: grids[side] for side in SIDES} for key, grids in answers.items()}
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #439ce1b5
-VERSION = 1  # of what a result depends on beside its key's parts
+VERSION = 2  # of what a result depends on beside its key's parts
 
 
 def case_key(
