@@ -36,7 +36,7 @@ from sib_nb.unlearning.knowledge_groups import (
     GroupConfig,
     GroupTraining,
     TaskWriter,
-    group_sae,
+    closed_groups,
     pool_tokens,
     prepared_training,
     streams_at,
@@ -312,6 +312,22 @@ def case_key(
     )
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #c82a89c9
+def _erased_training(model, domains, config, erasure, pool, file, progress):
+    "The first stage alone. With a file, it is kept there and read again."
+    training = prepared_training(model, domains, config, pool, progress, erasure, run_first=False)
+    key = training.key()
+    if file and file.exists():
+        saved = torch.load(file, weights_only=True)
+        if saved['key'] == key:
+            training.restore(saved)
+            return training
+    training.run_first(progress)
+    if file:
+        with atomic_write(file) as temporary:
+            torch.save(dict(training.state(), key=key), temporary)
+    return training
+
+
 def train_case(
     model,  # from `load_model`
     case: GroupCase,
@@ -324,11 +340,11 @@ def train_case(
     config = case.config
     writers = shuffled_writers(model, domains, config) if case.variant.endswith('shuffled') else None
     pool = pool or task_pool(model, domains, config, progress, writers)
-    if case.erasure:  # nothing is trained through the model
-        return prepared_training(model, domains, config, pool, progress, case.erasure)
     if work:
         Path(work).mkdir(parents=True, exist_ok=True)
     file = work and Path(work) / f'group-{case}.pt'
+    if case.erasure:  # nothing is trained through the model
+        return _erased_training(model, domains, config, case.erasure, pool, file, progress)
     return train_knowledge_group(model, domains, config, file, pool, progress)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #14a75db3

@@ -809,6 +809,14 @@ def closed_tokens(self: GroupTraining, number, batch_size=64):
             found[source].append(h[packed.editable()[:, 0] > 0])
     return _joined(found)
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #89ce7d77
+@patch
+def run_first(self: GroupTraining, progress=True):
+    "Make the first stage of every group, from the lowest on."
+    for number, group in enumerate(self.groups):
+        tokens = self.closed_tokens(number)
+        self.first_log += erase_stream(group, tokens, self.erasure, progress)
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #4d8e52f1
 def prepared_training(
     model,  # from `load_model`
@@ -826,9 +834,8 @@ def prepared_training(
     pool = task_pool(model, domains, config, progress) if pool is None else pool
     groups = new_groups(model, pool, config)
     training = GroupTraining(model, pool, config, groups, erasure=erasure)
-    for number, group in enumerate(groups if erasure and run_first else []):
-        tokens = training.closed_tokens(number)
-        training.first_log += erase_stream(group, tokens, erasure, progress)
+    if erasure and run_first:
+        training.run_first(progress)
     return training
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #60594a37
