@@ -34,7 +34,7 @@ from sib_nb.unlearning.audit import (
 )
 from .baseline_selection import baseline_maker
 from .baselines import finetuning_data
-from .controls import ControlConfig, Intervened, control_edits
+from .controls import ControlConfig, Intervened, control_data, control_edits
 from .domain_probe import planted_probe
 from .interventions import Intervention, check_intervention
 from .knowledge_groups import ClosedGroups
@@ -460,6 +460,9 @@ def _edit_key(task, edit_name):
     if edit_name in GROUP_EDITS:
         names = task.model.name, task.domains.name
         parts['files'] = _group_folders(*names, data_dir() / 'groups', GROUP_EDITS[edit_name])
+    if edit_name in CONTROL_NAMES:
+        seeds = dict(seed=task.config.seed, split_seed=task.config.split_seed)
+        parts['data'] = control_data(task.model, task.domains, **seeds)
     if edit_name in UNSEARCHED:
         parts['setting'] = baseline_setting(task, edit_name)['setting']
     return content_key(**parts)
