@@ -280,7 +280,7 @@ def shipped_groups(
     model_name: str,
     domain: str,
     folder=None,  # of the groups, default `data/groups`
-    variant: str = '',  # 'erased': the group that was made by erasure alone
+    variant: str = '',  # 'erased': the groups that were made by erasure alone
 ) -> ClosedGroups:
     "The stored knowledge groups of all layers, closed. Errors: `SIBError` if there are none."
     folder = Path(folder or data_dir() / 'groups')

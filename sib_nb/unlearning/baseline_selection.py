@@ -113,7 +113,9 @@ GRIDS = {  # settings that are swept, by baseline
     'gradient routing': product(
         layer=(1, 2, 3, 4), n_routed=(64, 256), k=(16, 64), absorb=(False, True), steps=(300, 1000)
     ),
-    'erasure': product(exclusive=(2.0, 3.0), layer=(1,), second=(None, 3)),  # ours
+    'erasure': product(  # ours
+        exclusive=(2.0, 3.0), layer=(1,), second=(None, 3)
+    ) + product(exclusive=(6.0,), layer=(1,), second=(3,)),
     'lexicon': product(share=(0.6, 0.7, 0.8, 0.9, 0.95), layer=(1,)),  # a control
 }
 UNPUBLISHED = ('erasure', 'lexicon')  # not published methods; they have fewer settings
