@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['HEADINGS_SEEN', 'LEXICON_LAYER', 'Push', 'HeadingMatch', 'ProbeMatch', 'ControlConfig', 'ControlData', 'control_data',
-           'probe_match', 'TokenErasure', 'token_shares', 'lexicon_erasure', 'Intervened', 'LatentSums', 'latent_sums',
-           'random_latents', 'untrained_latents', 'control_edits', 'control_scores', 'score_controls']
+           'probe_match', 'TokenErasure', 'token_shares', 'lexicon_erasure', 'NameErasure', 'Intervened', 'LatentSums',
+           'latent_sums', 'random_latents', 'untrained_latents', 'control_edits', 'control_scores', 'score_controls']
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #26c11a40
 import contextlib
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -326,17 +327,21 @@ class TokenErasure:
     mean: torch.Tensor  # `(d,)`
     layer: int  # 0-based; the output of this block is edited
 
+    def chosen(self, ids, mask):
+        "Where a chosen token stands, bool `(n, T)`."
+        return self.is_chosen.to(ids.device)[ids]
+
 # %% ../../nbs/05_unlearning/08_controls.ipynb #0e04ebb3
 def _chosen_positions(edit, ids, mask, begins):
     "Where a chosen token stands, without the first of a text, bool `(n, T)`."
     is_content = mask.bool()
     if begins:
         is_content &= mask.cumsum(1) > 1
-    return edit.is_chosen.to(ids.device)[ids] & is_content
+    return edit.chosen(ids, mask) & is_content
 
 
 def _erasing(edit, model):
-    "Hooks of a `TokenErasure`, inside a `with` block."
+    "Hooks of a `TokenErasure` or `NameErasure`, inside a `with` block."
     seen = {}
 
     def note(module, args, options):
@@ -388,6 +393,36 @@ def lexicon_erasure(
     if not is_chosen.any():
         raise SIBError(f'no token has more than {share:.0%} of its frequency on the forget side')
     return TokenErasure(is_chosen, mean, layer)
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #26e0642e
+@dataclass(frozen=True)
+class NameErasure:
+    "The mean residual stream after a block, at every token of a prompt with one of some names."
+
+    names: tuple
+    tokenizer: object
+    mean: torch.Tensor  # `(d,)`
+    layer: int  # 0-based; the output of this block is edited
+
+    def __post_init__(self):
+        if not self.names:
+            raise SIBError('there is no name to look up; give at least one')
+
+    def chosen(self, ids, mask):
+        "All places of the prompts with a name, bool `(n, T)`."
+        longest_first = sorted(self.names, key=len, reverse=True)
+        words = '|'.join(map(re.escape, longest_first))
+        pattern = re.compile(rf'\b({words})\b', re.IGNORECASE)
+        texts = [self.tokenizer.decode(row[keep]) for row, keep in zip(ids, mask.bool())]
+        found = [bool(pattern.search(text)) for text in texts]
+        return torch.tensor(found, device=ids.device)[:, None].expand(ids.shape)
+
+    def on(
+        self,
+        model,  # from `load_model`
+    ):  # a context manager that gives the model
+        "Inside, every forward pass is edited; the prompt decides, not what is generated after it."
+        return _erasing(self, model)
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #515e9016
 @dataclass(frozen=True)
