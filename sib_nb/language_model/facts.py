@@ -460,7 +460,7 @@ def _known_entities():
     known = [entity for entity in load_entities() if entity['known']]
     return {(entity['domain'], entity['name']): entity for entity in known}
 
-
+# %% ../../nbs/01_language_model/07_facts.ipynb #f5e0643a
 @lru_cache(maxsize=8)
 def _entities_of_parts(parts, split_seed):
     "The known entities of some parts by domain and name."

@@ -140,7 +140,7 @@ def _packed_stream(model, x, packed, layer, until, edits):
             x = edits[i](x)
     return x
 
-
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #0631f24d
 def _packed_states(model, x, packed, layer, edits):
     "`upper_states` on the fast path."
     top = n_layers(model) - 1
@@ -203,7 +203,7 @@ def _is_fast(model, packed):
     window = getattr(model.config, 'sliding_window', None) or packed.longest
     return has_usual_blocks(model) and window >= packed.longest
 
-
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #73dd0052
 def upper_states(
     model,  # from `load_model`
     x: torch.Tensor,  # residual stream after block `layer` of packed sequences, `(tokens, d)`

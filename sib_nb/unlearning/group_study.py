@@ -327,7 +327,7 @@ def _erased_training(model, domains, config, erasure, pool, file, progress):
             torch.save(dict(training.state(), key=key), temporary)
     return training
 
-
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #528b6f84
 def train_case(
     model,  # from `load_model`
     case: GroupCase,

@@ -478,7 +478,7 @@ def _by_source(pool):
         found[source] += [stream for one in tasks for stream in one.stream]
     return found
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #d2a36c38
 def pool_tokens(
     pool: dict,  # from `task_pool`
 ) -> dict:  # 'forget', 'retain', and 'texts' if there are any → streams at the lowest group, `(tokens, d)`
@@ -514,7 +514,7 @@ def _drawn_tokens(tokens, config, generator):
             drawn[source] = tokens[source][chosen]
     return drawn.pop('forget'), torch.cat(list(drawn.values()))
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #bdf5c860
 def erase_stream(
     group: KnowledgeGroup,  # is changed
     tokens: dict,  # from `pool_tokens` or `closed_tokens`
@@ -787,7 +787,7 @@ def _closing(group, mask):
 
     return edit
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3e49f828
 @patch
 def stream_before(self: GroupTraining, number, x, packed):
     "The packed stream at the layer of a group, with the groups before it closed."
@@ -795,7 +795,7 @@ def stream_before(self: GroupTraining, number, x, packed):
     edits = {at: _closing(group, mask) for at, group in zip(layers[:number], self.groups)}
     return stream_after(self.model, x, packed, layers[0], layers[number], edits)
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #2cd5a79c
 @patch
 @torch.no_grad()
 def closed_tokens(self: GroupTraining, number, batch_size=64):
