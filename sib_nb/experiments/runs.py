@@ -80,7 +80,6 @@ from ..language_model.activation_shards import sole_writer
 from ..language_model.activations import check_hook, without_self_test
 from ..language_model.data import DEFAULT_FORGET, OPTION_ORDERS, unknown_name
 from ..language_model.domains import SIDES
-from ..language_model.embedded_models import embedded_models, reference_name
 from ..language_model.formats import Condition
 from ..language_model.model import check_layer, load_model
 from ..language_model.multiple_choice import ENTITY_PARTS, N_SPLITS, entity_keys, in_part
@@ -118,6 +117,7 @@ from sib_nb.unlearning.score import (
     answer_grids,
     cached_grids,
     choose_edit,
+    find_reference,
     reference_grids,
     score_questions,
     score_summary,
@@ -489,10 +489,8 @@ def training_dependencies(
 # %% ../../nbs/06_experiments/05_runs.ipynb #c6698fa4
 def _reference(bench, evaluated):
     "The name of the model that was trained without the domain, None if there is none."
-    if len(bench.forget) != 1 or not is_shipped(evaluated):
-        return None
-    name = reference_name(evaluated.name, bench.forget[0])
-    return name if name in embedded_models() else None
+    name = find_reference(evaluated.name, bench.forget) if is_shipped(evaluated) else ''
+    return name or None
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #6f8fa447
 def evaluation_dependencies(

@@ -574,6 +574,8 @@ def evaluated(
     layer: int | None = None,  # of a function: the block whose output it edits, 0-based
 ) -> Evaluated:
     "An edited model of any kind, with exact gradients. Errors: `SIBError` for other edits."
+    if isinstance(model, (Hooked, Evaluated)):
+        raise SIBError(f'{type(model).__name__} is an edited model; pass the original, then the edit')
     if isinstance(edit, Evaluated):
         return edit
     if isinstance(edit, torch.nn.Module):

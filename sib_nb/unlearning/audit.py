@@ -25,8 +25,6 @@ from ..core import SIBError, load_json, save_json, versions
 from ..integrity import content_key, model_key
 from ..language_model.data import DEFAULT_FORGET, load_entities
 from ..language_model.domains import SIDES, Domains, find_domains
-from ..language_model.embedded_models import embedded_models
-from ..language_model.embedded_models import reference_name as _named_reference
 from ..language_model.formats import QUESTION_FORMATS, Condition
 from ..language_model.model import load_model
 from ..language_model.multiple_choice import Evaluated, evaluated
@@ -71,6 +69,7 @@ from sib_nb.unlearning.score import (
     AnswerGrid,
     answer_grids,
     condition_inputs,
+    find_reference,
     load_grids,
     mean_over_formats,
     option_scores,
@@ -257,9 +256,13 @@ class AuditTask:
 @patch(as_prop=True)
 def reference_name(self: AuditTask):
     "The embedded model that was trained without the domain; '' if there is none."
-    forget = self.domains.forget
-    name = _named_reference(self.model.name, forget[0]) if len(forget) == 1 else ''
-    return name if name in embedded_models() else ''
+    return find_reference(self.model.name, self.domains.forget)
+
+
+@patch(as_prop=True)
+def compared_with(self: AuditTask):
+    "What stands for a model that never learned the domain, as the audit calls it."
+    return self.reference_name or 'a uniform guess'
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #72ae0f13
 @patch
@@ -857,7 +860,7 @@ def _about(task, edited, control, timed):
     return dict(
         model=task.model.name,
         domain=task.domains.name,
-        reference=task.reference_name or 'a uniform guess',
+        reference=task.compared_with,
         control=bool(control),
         layer=edited.layer,
         config=asdict(task.config),

@@ -477,6 +477,7 @@ def stored_audit(
     file,  # from `audit_file`
     config,  # `AuditConfig` that it must have been made with
     key: str = '',  # of the edit; '' for any
+    reference: str = '',  # what the edit was compared with; '' for anything
 ) -> Audit | None:
     "A stored audit of the same edit with the same configuration; None if there is none."
     if not Path(file).exists():
@@ -484,7 +485,8 @@ def stored_audit(
     found = load_audit(file)
     wanted = content_key(config=config_as_stored(config))
     is_same = content_key(config=found.about['config']) == wanted
-    return found if is_same and key in ('', found.about.get('edit_key')) else None
+    is_same = is_same and key in ('', found.about.get('edit_key'))
+    return found if is_same and reference in ('', found.about['reference']) else None
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #fa687084
 def _studied(task, name, key, layer, config, progress):
@@ -512,7 +514,7 @@ def audit_study(
     for name in names:
         key = _edit_key(task, STUDIED_EDITS[name])
         file = audit_file(name, task, folder)
-        made = stored_audit(file, task.config, key)
+        made = stored_audit(file, task.config, key, task.compared_with)
         if made is None:
             try:
                 made = _studied(task, name, key, layer, config, progress)

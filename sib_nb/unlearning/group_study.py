@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LEXICON_SHARE', 'STUDIED', 'VARIANTS', 'ERASURES', 'FEWER', 'ENTITIES_ASKED', 'VERSION', 'GroupCase',
            'shuffled_writers', 'permuted_group', 'random_group', 'pool_ids', 'task_lexicon', 'edits_of',
-           'chosen_conditions', 'case_questions', 'ask_case', 'save_answers', 'load_answers', 'case_key', 'train_case',
-           'study_case', 'read_case', 'answers_of', 'case_table', 'beyond_lexicon']
+           'chosen_conditions', 'case_questions', 'ask_case', 'save_answers', 'load_answers', 'case_key',
+           'reference_digest', 'train_case', 'study_case', 'read_case', 'answers_of', 'case_table', 'beyond_lexicon']
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #2829b51d
 import copy
@@ -47,6 +47,7 @@ from sib_nb.unlearning.score import (
     AnswerGrid,
     answer_grids,
     cached_grids,
+    find_reference,
     reference_grids,
     removed_difference,
     removed_interval,
@@ -311,6 +312,15 @@ def case_key(
         **first_stage,
     )
 
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #94ee67f6
+def reference_digest(
+    case: GroupCase,
+) -> str:  # '' where guesses stand in the place of a reference
+    "Checksum of the model that never learned the domain of a case."
+    name = find_reference(case.model, find_domains(case.forget).forget)
+    reference = load_model(name) if name else None
+    return model_key(reference, reference.tokenizer) if name else ''
+
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #c82a89c9
 def _erased_training(model, domains, config, erasure, pool, file, progress):
     "The first stage alone. With a file, it is kept there and read again."
@@ -364,14 +374,15 @@ def study_case(
     work=None,  # folder of the checkpoint; None: `data/cache`
     progress: bool = True,
 ) -> dict:  # from `read_case`
-    "Train, close and ask, or read the result that is there."
+    """Train, close and ask, or read the result that is there. Where the reference is another one
+    than the result's, it alone is asked again."""
     folder = Path(folder or data_dir() / 'results' / 'knowledge_groups')
     folder.mkdir(parents=True, exist_ok=True)
     model = load_model(case.model)
     key = case_key(model, case, n)
     file = folder / f'{case}.json'
     if file.exists() and load_json(file, sealed=True)['key'] == key:
-        return read_case(file)
+        return _with_reference(file, model)
     began = time.time()
     training = train_case(model, case, work or data_dir() / 'cache', progress)
     seconds = time.time() - began
@@ -379,7 +390,8 @@ def study_case(
     answers = folder / f'{case}.safetensors'
     save_answers(ask_case(model, case, edits, n), answers)
     save_json(file, dict(case=asdict(case), config=asdict(case.config), key=key, n=n, seconds=seconds,
-                         log=_short_log(training), answers_sha256=file_digest(answers)))
+                         log=_short_log(training), answers_sha256=file_digest(answers),
+                         reference=reference_digest(case)))
     return read_case(file) | dict(edits=edits)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #46553e03
@@ -392,6 +404,22 @@ def read_case(
     if not answers.is_file() or file_digest(answers) != found['answers_sha256']:
         raise SIBError(f'{answers} is not the file that {file} was written with; study the case again')
     return dict(found, case=GroupCase(**found['case']), answers=load_answers(answers))
+
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #6157211b
+def _with_reference(file, model):
+    "A stored result; its reference is asked again if it is another one by now."
+    found = read_case(file)
+    case, digest = found['case'], reference_digest(found['case'])
+    if found.get('reference') == digest:
+        return found
+    for part in ENTITIES_ASKED:
+        questions = case_questions(model, case, part, found['n'])
+        found['answers'][part, 'reference'] = reference_grids(case.model, case.forget, questions)
+    answers = Path(file).with_suffix('.safetensors')
+    save_answers(found['answers'], answers)
+    stored = load_json(file, sealed=True)
+    save_json(file, stored | dict(answers_sha256=file_digest(answers), reference=digest))
+    return read_case(file)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #bec47850
 def answers_of(

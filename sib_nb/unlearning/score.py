@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['VALIDATION_CONDITIONS', 'GATE', 'FLOOR', 'AnswerGrid', 'ScoreQuestions', 'score_questions', 'learning_questions',
            'option_scores', 'prompt_scores', 'condition_inputs', 'answer_grids', 'guess_grids', 'save_grids',
-           'load_grids', 'cached_grids', 'reference_grids', 'removed_share', 'score_table', 'mean_over_formats',
-           'score_summary', 'choose_edit', 'removed_interval', 'retained_interval', 'removed_difference',
-           'worse_intervals']
+           'load_grids', 'cached_grids', 'find_reference', 'reference_grids', 'removed_share', 'score_table',
+           'mean_over_formats', 'score_summary', 'choose_edit', 'removed_interval', 'retained_interval',
+           'removed_difference', 'worse_intervals']
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #e62add95
 import random
@@ -445,6 +445,16 @@ def cached_grids(
     return _asked[key]
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #7fc41058
+def find_reference(
+    model_name: str,  # name of the original for `load_model`
+    forget_names,  # question sets to forget: `domains.forget`
+) -> str:  # for `load_model`; '' if there is none
+    "The name of the embedded model that was trained without the domain."
+    names = [forget_names] if isinstance(forget_names, str) else list(forget_names)
+    name = reference_name(model_name, names[0]) if len(names) == 1 else ''
+    return name if name in embedded_models() else ''
+
+
 def reference_grids(
     model_name: str,  # name of the original for `load_model`
     forget_names,  # question sets to forget: `domains.forget`
@@ -452,12 +462,8 @@ def reference_grids(
     folder=None,  # see `cached_grids`
 ) -> dict:  # forget, retain: `AnswerGrid`
     "The answers of the model that was trained without the domain; guesses if there is none."
-    names = [forget_names] if isinstance(forget_names, str) else list(forget_names)
-    if len(names) == 1:
-        name = reference_name(model_name, names[0])
-        if name in embedded_models():
-            return cached_grids(load_model(name), questions, folder)
-    return guess_grids(questions)
+    name = find_reference(model_name, forget_names)
+    return cached_grids(load_model(name), questions, folder) if name else guess_grids(questions)
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #7987656d
 def _check_grids(*grids):
