@@ -318,7 +318,7 @@ def over_pieces(
     with _blas.limit(limits=1):
         run_in_threads(share, [(a, b) for a, b in zip(cuts, cuts[1:]) if b > a])
 
-
+# %% ../../nbs/03_sae/05_sparse_step.ipynb #f1d7cd3e
 def in_pieces(
     search,  # called with the number of the first token and pre-activations without bias,
     # numpy `(d_sae, tokens)`, which are not kept
