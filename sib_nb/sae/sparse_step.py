@@ -662,7 +662,7 @@ def _largest_of_some(selected, cols, k):
     return SparseLatents(ptr, idx, torch.from_numpy(val), selected.encoder.W.shape[1])
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #56d04b8c
-DENSE_FROM = 0.125  # share of the latents in question that is active
+DENSE_FROM = 0.2  # share of the latents in question that is active
 
 
 @patch

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['AMOUNTS', 'IN_WORDS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'Amount', 'GroupConfig', 'Task', 'TaskWriter',
-           'CachedTask', 'cache_tasks', 'task_pool', 'KnowledgeGroup', 'streams_at', 'new_groups', 'ignorance',
-           'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'ErasureConfig', 'pool_tokens', 'erasure_terms',
-           'erase_stream', 'GroupTraining', 'Closed', 'prepared_training', 'train_knowledge_group', 'insert_group',
-           'freeze_group', 'group_sae', 'ClosedGroups', 'closed_groups', 'erase_domain']
+           'CachedTask', 'cache_tasks', 'task_pool', 'check_pool', 'KnowledgeGroup', 'streams_at', 'new_groups',
+           'ignorance', 'advantage', 'retained_divergence', 'rate', 'LeakProbe', 'ErasureConfig', 'pool_tokens',
+           'erasure_terms', 'erase_stream', 'GroupTraining', 'Closed', 'prepared_training', 'train_knowledge_group',
+           'insert_group', 'freeze_group', 'group_sae', 'ClosedGroups', 'closed_groups', 'erase_domain']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
@@ -241,6 +241,7 @@ class CachedTask(NamedTuple):
     task: Task
     stream: list  # after the block, `(tokens, d)` of each sequence
     states: torch.Tensor  # final states of the unedited model where it is read, `(read, d)`
+    layer: int  # the block, 0-based
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #15fcd61a
 def _packed_batch(streams, reads):
@@ -272,15 +273,15 @@ def cache_tasks(
         sizes = [len(sequences[i][1]) for i in batch]
         for i, part, state in zip(batch, parts, read.split(sizes)):
             streams[i], states[i] = part, state
-    return _collected(tasks, streams, states)
+    return _collected(tasks, streams, states, layer)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #df04ab9d
-def _collected(tasks, streams, states):
+def _collected(tasks, streams, states, layer):
     "The sequences' streams and states, task by task."
     cached, start = [], 0
     for task in tasks:
         own = slice(start, start + len(task.ids))
-        cached.append(CachedTask(task, streams[own], torch.cat(states[own])))
+        cached.append(CachedTask(task, streams[own], torch.cat(states[own]), layer))
         start = own.stop
     return cached
 
@@ -301,6 +302,17 @@ def task_pool(
             n = max(amount.batch, round(amount.pool * config.share))
             pool[side, kind] = cache_tasks(model, writer.tasks(kind, n), config.layers[0])
     return pool
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #3e4fad30
+def check_pool(
+    pool: dict,  # from `task_pool`
+    config: GroupConfig,
+):
+    "Raise `SIBError` for tasks whose streams are those of another block than the lowest group's."
+    layers = {task.layer for tasks in pool.values() for task in tasks}
+    if layers != {config.layers[0]}:
+        raise SIBError(f'the tasks have streams after block {sorted(layers)}, the lowest group is '
+                       f'after block {config.layers[0]}; make them with task_pool and its layers')
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #50041d01
 class KnowledgeGroup(nn.Module):
@@ -345,6 +357,7 @@ def streams_at(
     n: int = 40,  # tasks of each side and kind
 ) -> dict:  # layer → residual stream without first tokens, `(tokens, d)`
     "The residual stream of the first sequences of some tasks after the blocks of the groups."
+    check_pool(pool, config)
     streams = [task.stream[0] for tasks in pool.values() for task in tasks[:n]]
     x, packed = _packed_batch(streams, [[len(stream) - 1] for stream in streams])
     seen = {}
@@ -558,6 +571,7 @@ class GroupTraining:
     first_log: list = field(default_factory=list)  # of the first stage, from `erase_stream`
 
     def __post_init__(self):
+        check_pool(self.pool, self.config)
         adam = dict(lr=self.config.lr, betas=(0.9, 0.99))
         self.optimizer = torch.optim.Adam(self.groups.parameters(), **adam)
         self.letters = letter_tokens(self.model.tokenizer)
