@@ -244,7 +244,7 @@ def _attention(attn, x, kv, layout):
     d_head = attn.head_dim
     m = layout.query_positions.shape[1]
     packed = _project(attn.q_proj, x, layout, d_head)
-    queries = x.new_zeros(batch * m, attn.q_proj.out_features)
+    queries = x.new_zeros(batch * m, packed.shape[1])
     queries.index_copy_(0, layout.query_slot, packed)
     keys, values = (tensor.view(batch, seq, -1, d_head) for tensor in kv)
     out = _attend_in_parts(
