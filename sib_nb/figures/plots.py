@@ -649,7 +649,7 @@ def knowledge_cases(
         )
         for axes, quantity in zip(panels, ('removed', 'retained')):
             _draw_cases(axes, cases, quantity)
-        panels[0].set(xlabel='removed share of the knowledge', xlim=(0, 1.15))
+        panels[0].set(xlabel='removed share of the knowledge', xlim=(0, 1.25))
         panels[1].set(xlabel='retained share of other answers')
         panels[0].set_yticks(range(len(cases)), cases)
         panels[0].invert_yaxis()
