@@ -280,7 +280,8 @@ def calibrate_threshold(
     if subject is not None:
         ordered = check_labels(subject, 'subject', len(x)).to(order.device)[order]
     n_firing = _n_firing(false_positive_rate, ordered)
-    return probe._replace(b=probe.b - evidence[n_firing])
+    rounding = 1e-5 * evidence.abs().max()  # the token at the threshold stays below it
+    return probe._replace(b=probe.b - evidence[n_firing] - rounding)
 
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #f91ad526
 def _check_insertion(probe, features, logits):
