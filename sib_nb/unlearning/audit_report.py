@@ -35,7 +35,6 @@ from sib_nb.unlearning.audit import (
 from .baseline_selection import baseline_maker
 from .baselines import finetuning_data
 from .controls import ControlConfig, Intervened, control_data, control_edits
-from .domain_probe import planted_probe
 from .interventions import Intervention, check_intervention
 from .knowledge_groups import ClosedGroups
 from ..validation import check_indices
@@ -297,6 +296,7 @@ def strong_noise(h, mask):
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #aecd77a3
 UNSEARCHED = {  # settings of baselines without a search, those of their functions
+    'planted probe': dict(headings=['own']),
     'difference in means': dict(mode='ablate', strength=1.0, layer=2),
     'RMU': dict(layer=2),
     'gradient difference': {},
@@ -366,7 +366,7 @@ def baseline_edit(
     source = task.model, task.domains, config.split_seed
     options = dict(n=found['n_data'], seed=config.seed)
     data = task.kept(f'data {found["n_data"]}', lambda: finetuning_data(*source, **options))
-    make = baseline_maker(name, task.model, data, config.seed)
+    make = baseline_maker(name, task.model, data, config.seed, domains=task.domains)
     return make(**found['setting']), found['setting']
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #ae0e3649
@@ -422,8 +422,6 @@ def named_edit(
         return _controls(task, layer, config or ControlConfig(), seeds)[name], True
     if name == 'noise':
         return Hooked(task.model, layer, strong_noise, exact=True), True
-    if name == 'planted_probe':
-        return planted_probe(task.model, task.domains, **seeds), False
     if name in UNSEARCHED:
         return baseline_edit(task, name)[0], False
     return _stored_edit(task, name, latents), False
@@ -448,7 +446,6 @@ STUDIED_EDITS = {  # name in tables → name for `named_edit`
     'lexicon': 'lexicon',
     'knowledge groups': 'knowledge_groups',
     'erased group': 'erased_group',
-    'planted probe': 'planted_probe',
     'strong noise': 'noise',
     **{name: name for name in UNSEARCHED},
 }

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['DomainProbe', 'ProbeConfig', 'train_probe', 'allowed_count', 'calibrate_threshold', 'insert_probe', 'freeze_latents',
-           'PlantedConfig', 'planted_probe']
+           'PlantedConfig', 'PlantedProbes', 'planted_probe']
 
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #0340177d
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -347,12 +348,17 @@ class PlantedConfig:
 
     layer: int = 3  # 0-based block
     n_latents: int = 8
+    headings: tuple = ('own',)  # under which every question is asked, see `heading_word`
     n_questions: int = 240  # of each side and part
     n_documents: int = 240  # of each side
     steps: int = 2000  # of the probe's training
     false_positive_rate: float = 0.005  # of retain prompts
     size: float = 0.5  # see `insert_probe`
     strength: float = 40.0  # of the clamp, in units of a latent's mean activation where it fires
+
+    def __post_init__(self):
+        if not self.headings or isinstance(self.headings, str):
+            raise SIBError(f"headings={self.headings!r} must be several, such as ('own', 'neutral')")
 
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #774c6693
 @torch.no_grad()
@@ -377,13 +383,13 @@ def _labelled(texts, numbers, is_prompt):
     return torch.cat(texts), subject, is_answer
 
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #8dd04513
-def _asked_activations(model, questions, sides, layer):
-    "What `_labelled` gives of chat prompts under the own heading; 0 is the forget domain."
+def _asked_activations(model, questions, sides, layer, headings):
+    "What `_labelled` gives of chat prompts under some headings; 0 is the forget domain."
     names = sorted({row['subject'] for row in questions.retain})
     prompts = []
     numbers = []
-    for side in sides:
-        prompts += condition_inputs(questions, side, Condition('chat', 'own'))
+    for side, heading in itertools.product(sides, headings):
+        prompts += condition_inputs(questions, side, Condition('chat', heading))
         for row in getattr(questions, side):
             numbers.append(0 if side == 'forget' else 1 + names.index(row['subject']))
     activations = _token_activations(model, encode_prompts(model, prompts), layer)
@@ -404,22 +410,67 @@ def _document_activations(model, domains, config, split_seed, seed):
     return _labelled(_token_activations(model, ids, config.layer), numbers, is_prompt=False)
 
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #f2974cf6
-def _calibrated_probe(model, domains, config, split_seed, seed):
-    "The trained probe with its threshold, and forget activations where an answer is read."
-    options = dict(split_seed=split_seed, n=config.n_questions, seed=seed)
-    questions = learning_questions(model, domains, **options)
-    parts = [_asked_activations(model, questions, SIDES, config.layer)]
-    parts.append(_document_activations(model, domains, config, split_seed, seed))
-    x, subject, is_answer = map(torch.cat, zip(*parts))
-    sizes = dict(n=config.n_latents, steps=config.steps, seed=seed)
-    probe = train_probe(x, subject, is_answer, **sizes)
-    held_out = score_questions(model, domains, 'validation', **options)
-    retain, of, is_last = _asked_activations(model, held_out, ['retain'], config.layer)
-    rate = max(config.false_positive_rate, 1 / int(is_last.sum()))
-    probe = calibrate_threshold(probe, retain[is_last], rate, of[is_last])
-    return probe, x[is_answer & (subject == 0)]
+class PlantedProbes:
+    "Probes of some data. One is trained when it is needed first, for all thresholds and clamps."
+
+    def __init__(self, model, domains, split_seed=0, seed=0):
+        self.model = model
+        self.domains = find_domains(domains)
+        self.split_seed = split_seed
+        self.seed = seed
+        self.trained = {}
+
+    def trained_probe(self, config):
+        "The probe without its threshold, and forget activations where an answer is read."
+        shared = dict(split_seed=self.split_seed, seed=self.seed)
+        questions = learning_questions(self.model, self.domains, n=config.n_questions, **shared)
+        asked = self.model, questions, SIDES, config.layer, config.headings
+        parts = [_asked_activations(*asked)]
+        parts.append(_document_activations(self.model, self.domains, config, **shared))
+        x, subject, is_answer = map(torch.cat, zip(*parts))
+        sizes = dict(n=config.n_latents, steps=config.steps, seed=self.seed)
+        return train_probe(x, subject, is_answer, **sizes), x[is_answer & (subject == 0)]
+
+# %% ../../nbs/05_unlearning/14_domain_probe.ipynb #78ecf684
+@patch
+def validation_retain(self: PlantedProbes, config):
+    "Activations and subjects of retain prompts about validation entities, at the last token."
+    options = dict(split_seed=self.split_seed, n=config.n_questions, seed=self.seed)
+    questions = score_questions(self.model, self.domains, 'validation', **options)
+    asked = self.model, questions, ['retain'], config.layer, config.headings
+    x, subject, is_last = _asked_activations(*asked)
+    return x[is_last], subject[is_last]
+
+# %% ../../nbs/05_unlearning/14_domain_probe.ipynb #d6bfb65e
+@patch
+def calibrated(self: PlantedProbes, config):
+    "The probe with its threshold, and forget activations where an answer is read."
+    key = replace(config, false_positive_rate=0.5, size=1.0, strength=1.0)  # these come later
+    if key not in self.trained:
+        self.trained[key] = self.trained_probe(config), self.validation_retain(config)
+    (probe, forget), (retain, subject) = self.trained[key]
+    rate = max(config.false_positive_rate, 1 / len(retain))
+    return calibrate_threshold(probe, retain, rate, subject), forget
 
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #796132ee
+@patch
+def edit(
+    self: PlantedProbes,
+    config: PlantedConfig,
+) -> Intervened:
+    "A probe inserted into an SAE, and its clamp. Errors: `SIBError`."
+    layer = check_layer(self.model, config.layer)
+    probe, forget = self.calibrated(config)
+    n = config.n_latents
+    shape = SAEConfig(len(probe.mean), n, k=n, model_name=self.model.name, layer=layer)
+    sae = SAE(shape, torch.Generator().manual_seed(self.seed))
+    directions = torch.Generator().manual_seed(self.seed)
+    insert_probe(sae, probe, range(n), forget, config.size, directions)
+    unit = (config.size * probe.scale,) * n
+    clamp = Intervention('clamp', range(n), config.strength, unit=unit, method='planted probe')
+    return Intervened(sae.eval().requires_grad_(False), clamp)
+
+# %% ../../nbs/05_unlearning/14_domain_probe.ipynb #dbb104f5
 def planted_probe(
     model,  # from `load_model`
     domains=DEFAULT_FORGET,  # what is forgotten, for `find_domains`
@@ -428,13 +479,4 @@ def planted_probe(
     seed: int = 0,  # of everything that is drawn
 ) -> Intervened:
     "A probe inserted into an SAE, and its clamp. No report entity is read. Errors: `SIBError`."
-    config = config or PlantedConfig()
-    layer = check_layer(model, config.layer)
-    probe, forget = _calibrated_probe(model, find_domains(domains), config, split_seed, seed)
-    n = config.n_latents
-    shape = SAEConfig(len(probe.mean), n, k=n, model_name=model.name, layer=layer)
-    sae = SAE(shape, torch.Generator().manual_seed(seed))
-    insert_probe(sae, probe, range(n), forget, config.size, torch.Generator().manual_seed(seed))
-    unit = (config.size * probe.scale,) * n
-    clamp = Intervention('clamp', range(n), config.strength, unit=unit, method='planted probe')
-    return Intervened(sae.eval().requires_grad_(False), clamp)
+    return PlantedProbes(model, domains, split_seed, seed).edit(config or PlantedConfig())
