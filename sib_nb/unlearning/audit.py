@@ -469,7 +469,9 @@ def _where_removed(removed):
     gone = [name for name in removed if name not in hidden]
     if len(hidden) <= len(gone):
         return f'hidden from some: not removed in {", ".join(hidden)}'
-    return f'hidden from some: removed only in {", ".join(gone) or "no format"}'
+    if not gone:
+        return 'hidden from some: not fully removed in any format'
+    return f'hidden from some: removed only in {", ".join(gone)}'
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #889a52ce
 def _is_damaged(numbers):
