@@ -43,6 +43,7 @@ from sib_nb.language_model.domains import (
     named_domains,
 )
 from ..language_model.embedded_models import embedded_models
+from ..language_model.facts import restrict_options
 from ..language_model.model import load_model
 from sib_nb.language_model.multiple_choice import (
     entity_keys,
@@ -290,8 +291,10 @@ def training_questions(
     bench: Benchmark,
     progress: bool = True,
 ) -> list:  # forget rows and retain rows
-    "Questions about train entities, from which SAEs and probes may learn."
-    return _known_in(model, bench, 'train', progress)
+    """Questions about train entities, from which SAEs and probes may learn. Of the embedded
+    benchmark no wrong option names an entity of another part."""
+    sides = _known_in(model, bench, 'train', progress)
+    return [restrict_options(rows, 'train', bench.split_seed) for rows in sides]
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #ede17d36
 def calibration_questions(

@@ -343,18 +343,18 @@ def changed_preset(
     return replace(found, **changes, group_size=check_count(size, 'group_size', 1))
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #d8fe72ca
-def _resolved_config(found, seed, train, device):
-    "The `TrainConfig` of a preset with changes; `amp` is what `auto` means on the device."
+def _asked_config(found, seed, train):
+    "The `TrainConfig` of a preset with changes."
     options = {**SHARED['train'], **found.train}
     if 'lr' in found.saelens:
         options['lr'] = found.saelens['lr']
-    cfg = TrainConfig(**{**options, **train, 'seed': seed})
-    products = 'float32' if found.saelens else _product_type(cfg, device)
-    return replace(cfg, amp=products)
+    return TrainConfig(**{**options, **train, 'seed': seed})
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #e46c295a
-def _product_type(cfg, device):
-    "Name of the type in which products are made."
+def _product_type(cfg, found, device):
+    "Name of the type in which products are made: what `auto` means on the device."
+    if found.saelens:
+        return 'float32'
     fastest = torch.bfloat16 if fast_bf16(device) else torch.float32
     return str(cfg.products() or fastest).split('.')[-1]
 
@@ -372,6 +372,7 @@ class ResolvedRun:
     model_slug: str  # the model's name as part of a file name
     cfg: TrainConfig  # the type of products is decided
     expansion: int  # d_sae / d_in
+    any_products: bool = False  # a result that was made with products of another type will do
 
     @property
     def ident(self) -> str:
@@ -449,7 +450,8 @@ def resolve_run(
     check_count(seed, 'seed', 0)
     is_loaded = not isinstance(model, (str, Path))
     device = model.device if is_loaded else default_device()
-    cfg = _resolved_config(found, seed, options.train, device)
+    asked = _asked_config(found, seed, options.train)
+    cfg = replace(asked, amp=_product_type(asked, found, device))
     expansion = _expansion(found, options)
     _check_sae_options({**SHARED['sae'], **found.sae})
     split_seed = seed % N_SPLITS if options.split_seed is None else options.split_seed
@@ -457,7 +459,8 @@ def resolve_run(
     bench, layer = _place(model if is_loaded else None, forget, *place)
     slug = file_slug(model.name if is_loaded else model)
     named = benchmark_name(forget)
-    return ResolvedRun(name, found, named, bench, layer, seed, slug, cfg, expansion)
+    decided = dict(cfg=cfg, expansion=expansion, any_products=asked.amp == 'auto')
+    return ResolvedRun(name, found, named, bench, layer, seed, slug, **decided)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #a35e8e66
 INTERVENTION_SETTINGS = dict(  # for `intervention_grid`
@@ -471,7 +474,7 @@ MIN_ENTROPY = 0.5  # of the letters answered: one letter to every question is no
 N_COMPARED = 2  # methods at each gate that are compared under all conditions of validation
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #4b2ea993
-RUN_METHOD = 4  # raised by every change of this module that changes seeded results
+RUN_METHOD = 5  # raised by every change of this module that changes seeded results
 PROBE_METHOD = 2  # raised by those that change runs with an inserted probe alone
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #a828c90b
@@ -1148,11 +1151,14 @@ def outcome(
 def stored_result(
     file: Path,  # a result
     depends: dict,  # what it must have been made from
+    any_products: bool = False,  # the type of products (`amp`) may be another one
 ):  # the result; None if there is none
     "The result in `file`; one that is damaged or was made from anything else is a `SIBError`."
     if not file.exists():
         return None
     result = read_result(file)
+    if any_products and 'amp' in result.get('depends', {}):
+        depends = depends | dict(amp=result['depends']['amp'])
     check_dependencies(file, result, depends)
     read_history(file, result)
     if 'answers' in result:
@@ -1163,6 +1169,7 @@ def stored_result(
 def _already_there(out, result):
     "The line for a result that is there, and how to get its SAE if that is not."
     line = outcome(result, out / f'{result["sae"]}.json')
+    line += f'; products in {result["products"]}'
     if (out / 'saes' / result['sae'] / 'cfg.json').is_file():
         return f'already there; {line}; --force runs it again'
     return f'already there without its SAE; {line}; --force trains it again, or --out elsewhere'
@@ -1274,7 +1281,8 @@ def _found_or_checked(r: ResolvedRun, lm, eval_model, control, out, force, progr
     "What the result depends on, and the result if it is there; if not, the data are checked."
     evaluated = _answering_model(r, lm, eval_model)  # loaded again after training
     depends = training_dependencies(r, lm) | evaluation_dependencies(r, evaluated, control)
-    old = None if force else stored_result(out / f'{r.ident}.json', depends)
+    file = out / f'{r.ident}.json'
+    old = None if force else stored_result(file, depends, r.any_products)
     if not old:
         check_writable(out)
         _check_data(r, lm, evaluated, progress)

@@ -678,9 +678,10 @@ def plot_baselines(
         1, 2, figsize=(9, 3.4), width_ratios=(1.3, 1), layout='constrained'
     )
     names = list(dict.fromkeys(record['name'] for record in records))
+    colours = sns.color_palette('colorblind', len(names))
     for row, (name, marker) in enumerate(zip(names, 'osD^vPX*h<>')):
         mine = [record for record in records if record['name'] == name]
-        style = dict(color=sns.color_palette('colorblind')[row], marker=marker)
+        style = dict(color=colours[row], marker=marker)
         _plot_settings(left, mine, dict(style, label=name))
         _plot_report(right, mine, row, style)
     left.axvline(gate, ls='--', lw=1, color='.4')
