@@ -360,18 +360,18 @@ def sib_figures(
 
 # %% ../nbs/09_commands.ipynb #fcf9df15
 def audit_options(
-    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, lexicon, knowledge_groups, erased_group, noise, a baseline such as RMU, the name or folder of another model, with --latents an SAE: its folder, or one of the package; study: all of the study
+    edit: str = 'none',  # none, reference, heading_push, probe_push, shuffled_probe, lexicon, knowledge_groups, erased_group, noise, a baseline (planted_probe, difference_in_means, RMU, gradient_difference, NPO, SAEBench_clamp, DSG, CRISP, gradient_routing), the name or folder of another model, with --latents an SAE: its folder, or one of the package; study: all of the study
     search: str = '',  # instead of an audit, search settings of these baselines, separated by commas, or all; goes on where it was stopped
     latents: str = '',  # of the SAE, set to zero: numbers and ranges, as 0-31,40
     model: str = 'gemma2',  # the original: an embedded model, or a name on the hub or folder
     forget: str = None,  # what is forgotten: a domain, or a folder of your own (default: biology)
-    layer: int = 2,  # of a control, 0-based
+    layer: int = 2,  # of a control or noise, 0-based
     n: int = 60,  # questions of each side
     split_seed: int = 0,  # of the split of the entities
     seed: int = 0,  # of everything that is drawn
     parts: str = 'inside,attacks,costs',  # beside asking, separated by commas; empty for none
     name: str = None,  # of the edit in tables (default: that of --edit)
-    out: str = None,  # folder for the audit and its card (default: data/results)
+    out: str = None,  # folder; audit, card and figure go into its folder audits (default: data/results)
     csv: bool = False,  # add the measurements to audit.csv in that folder
     quick: bool = False,  # few questions and steps, to try the command
     quiet: bool = False,  # the verdict only
@@ -398,24 +398,25 @@ def audit_one(
     task,  # `AuditTask`
     options: dict,  # of `audit_options`
 ):
-    "Audit the edit that the options name."
-    from sib_nb.core import atomic_write, printable
+    "Audit the edit that the options name; write it, its card and its figure."
+    from sib_nb.core import data_dir, printable
     from sib_nb.unlearning import audit_report as report
     from sib_nb.unlearning.audit import audit, save_audit
 
     edit, control = report.named_edit(task, options['edit'], options['layer'], options['latents'])
-    name = options['name'] or Path(options['edit']).name
+    name = options['name'] or Path(options['edit']).name + ('-quick' if options['quick'] else '')
     show = not options['quiet']
     found = audit(task, edit, name=name, control=control, progress=show)
     file = save_audit(found, report.audit_file(name, task, options['out']))
-    card = file.with_suffix('.md')
-    with atomic_write(card) as temporary:
-        temporary.write_text(report.audit_card(found), encoding='utf-8')
+    rows = report.audit_rows(found)
+    written = [file, report.write_card(found, file.with_suffix('.md'))]
+    written.append(report.save_audit_figure(rows, file.with_suffix('.png')))
     if options['csv']:
-        report.add_audit_rows(report.audit_rows(found), file.with_name('audit.csv'))
+        folder = Path(options['out'] or data_dir() / 'results')
+        written.append(report.add_audit_rows(rows, folder / 'audit.csv'))
     print(f'{name}: {found.verdict}')
     if show:
-        print(f'written: {printable(file)}, {printable(card)}')
+        print(f'written: {", ".join(map(printable, written))}')
 
 # %% ../nbs/09_commands.ipynb #b578f91b
 def execute_search(
@@ -443,11 +444,11 @@ def execute_audit(
     options: dict,  # of `audit_options`
 ):
     "Make an audit and write it, with its card; or all audits of the study, or a search."
-    from sib_nb.core import data_dir
+    from sib_nb.core import data_dir, figures_dir
     from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
     from sib_nb.unlearning.audit import audit_task
-    from sib_nb.unlearning.audit_report import audit_study
+    from sib_nb.unlearning.audit_report import audit_study, load_audit_rows, save_audit_figure
 
     options = dict(options, forget=options['forget'] or DEFAULT_FORGET)
     model = load_model(options['model'])
@@ -460,6 +461,9 @@ def execute_audit(
     made = audit_study(task, folder=options['out'], progress=not options['quiet'])
     for name, found in made.items():
         print(f'{name}: {found.verdict}')
+    folder = options['out']
+    rows = load_audit_rows(Path(folder or data_dir() / 'results') / 'audit.csv')
+    save_audit_figure(rows, Path(folder or figures_dir()) / 'audits.png')
 
 # %% ../nbs/09_commands.ipynb #c691c4ef
 def sib_audit(

@@ -12,6 +12,7 @@ __all__ = ['ENTITY_PARTS', 'N_SPLITS', 'letter_logprobs_from', 'run_upper_blocks
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #4a8baf3b
 import contextlib
 import hashlib
+import inspect
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -567,6 +568,29 @@ def _with_exact_gradients(hooked):
     inner = hooked.inner and _with_exact_gradients(hooked.inner)
     return Hooked(inner or hooked.model, hooked.layer, hooked.edit, exact=True)
 
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #d3b6ba28
+def _other_model(model, edit):
+    "Another language model; what `load_model` adds is the original's where it has none."
+    if hasattr(edit, 'merge_and_unload'):
+        raise SIBError('the adapters are not merged; pass edit.merge_and_unload()')
+    if not hasattr(edit, 'get_input_embeddings'):
+        kind = type(edit).__name__
+        raise SIBError(f'{kind} is no language model; with an SAE pass (sae, intervention)')
+    for name in ('tokenizer', 'name', 'block_path'):
+        if not hasattr(edit, name):
+            setattr(edit, name, getattr(model, name))
+    return edit
+
+
+def _check_function(edit):
+    "Raise `SIBError` for an edit that cannot be called with a stream and its mask."
+    try:
+        inspect.signature(edit).bind('h', 'mask')
+    except TypeError as error:
+        raise SIBError(f'an edit is called with (h, mask): {error}') from None
+    except ValueError:  # a function without a signature
+        return
+
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #f71990af
 def evaluated(
     model,  # the original, from `load_model`
@@ -579,7 +603,7 @@ def evaluated(
     if isinstance(edit, Evaluated):
         return edit
     if isinstance(edit, torch.nn.Module):
-        return Evaluated(edit)
+        return Evaluated(_other_model(model, edit))
     if isinstance(edit, Hooked):
         return Evaluated(edit.model, _with_exact_gradients(edit))
     if edit is None or hasattr(edit, 'on'):
@@ -589,6 +613,7 @@ def evaluated(
         raise SIBError(f'{type(edit).__name__} is no edit; pass {expected}')
     if layer is None:
         raise SIBError('an edit that is a function needs its layer; pass layer=')
+    _check_function(edit)
     return Evaluated(model, Hooked(model, layer, edit, exact=True))
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #e8655e9c

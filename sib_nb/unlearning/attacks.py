@@ -398,7 +398,7 @@ class RelearnConfig:
     "Sizes of the fine-tuning."
 
     rates: tuple = (3e-5, 3e-4, 3e-3)  # learning rates, over two decades
-    asked_at: tuple = (2, 5, 10, 20)  # steps after which the questions are asked
+    asked_at: tuple = (2, 5, 10, 20, 50)  # steps after which the questions are asked
     batch_size: int = 4  # sequences a step
     n_facts: int = 40  # documents, and as many questions in four prompts each
 

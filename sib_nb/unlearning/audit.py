@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['AUDIT_PARTS', 'QUICK_AUDIT', 'N_ORDERS', 'ORDER_CONDITIONS', 'WHY_CONDITION', 'KEPT', 'SPREAD', 'MAX_LOSS', 'CUE_GAP',
-           'UNTOUCHED', 'REMOVED', 'WORSE', 'ATTACKED', 'AuditConfig', 'order_scores', 'why_scores', 'asked_grids',
-           'AuditTask', 'finite', 'removed_by_format', 'retained_by_format', 'verdict_numbers', 'judge', 'Audit',
-           'audit_task', 'audit', 'save_audit', 'load_audit']
+           'UNTOUCHED', 'REMOVED', 'WORSE', 'ATTACKED', 'ROUNDED', 'AuditConfig', 'order_scores', 'why_scores',
+           'asked_grids', 'AuditTask', 'finite', 'removed_by_format', 'retained_by_format', 'verdict_numbers', 'judge',
+           'Audit', 'audit_task', 'audit', 'save_audit', 'load_audit']
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1eb72108
 import math
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
+from scipy.stats import binomtest
 
 from ..core import SIBError, load_json, save_json, versions
 from ..integrity import content_key, model_key
@@ -47,6 +48,7 @@ from sib_nb.unlearning.attacks import (
     without_edit,
 )
 from .baselines import finetuning_data
+from .controls import Intervened
 from sib_nb.unlearning.costs import (
     accuracy_by_domain,
     answer_costs,
@@ -292,10 +294,26 @@ def kept(self: AuditTask, name, make):
 # %% ../../nbs/05_unlearning/09_audit.ipynb #9d966355
 @patch
 def key(self: AuditTask) -> str:
-    "SHA-256 of both models, the questions and the configuration."
+    "SHA-256 of both models, the questions, the data of relearning and the configuration."
     models = [self.model] if self.reference is None else [self.model, self.reference.model]
     keys = [model_key(model, model.tokenizer) for model in models]
-    return content_key(models=keys, questions=self.asked, config=asdict(self.config), version=1)
+    parts = dict(questions=self.asked, config=asdict(self.config), version=2)
+    if 'attacks' in self.config.parts:
+        data = self.relearning_data()
+        parts['relearning'] = {side: [*map(list, getattr(data, side))] for side in SIDES}
+    return content_key(models=keys, **parts)
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #7f9fc47a
+@patch
+def relearning_data(self: AuditTask):
+    "Sequences about train entities from which relearning learns, with `forget` and `retain`."
+    config = self.config
+
+    def make():
+        sizes = dict(split_seed=config.split_seed, n=config.relearning.n_facts)
+        return finetuning_data(self.model, self.domains, seed=config.seed, **sizes)
+
+    return self.kept('relearning data', make)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #41d761dd
 def finite(value):
@@ -612,27 +630,39 @@ def plain_accuracy(self: AuditTask, one):
 # %% ../../nbs/05_unlearning/09_audit.ipynb #7581f252
 @patch
 def search(self: AuditTask, one):
-    "Accuracies with the prompts that searches find, under the own heading."
+    "Accuracies of both sides with the prompts that searches find, under the own heading."
     config = self.config
     known = letter_prompts(self.model, self.letter_questions('train', config.n))
     questions = self.letter_questions(config.part, config.n_attacked)
-    asked = letter_prompts(self.model, questions)
     placeholder = one.model.tokenizer('.', add_special_tokens=False).input_ids[-1:]
     vectors = soft_prompt(one, known, config.search, config.seed)
     tokens = token_prompt(one, known, config.search, config.seed)
-    return {
-        'soft prompt': prompt_accuracy(one, asked, placeholder * len(vectors), vectors),
-        'few tokens': prompt_accuracy(one, asked, tokens),
-    }
+    inserted = {'soft prompt': (placeholder * len(vectors), vectors), 'few tokens': (tokens,)}
+    found = {}
+    for name, what in inserted.items():
+        found[name] = {}
+        for side in SIDES:
+            prompts = letter_prompts(self.model, questions, side)
+            found[name][side] = prompt_accuracy(one, prompts, *what)
+    return found
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #9b8c4887
-def _attack_row(attack, forget, before, original, reference=math.nan, retain=math.nan, **more):
-    "One attack: forget accuracies with and without it, of the original and of the reference."
-    taken = original - before
-    recovered = (forget - before) / taken if taken > 0 else math.nan
-    row = dict(attack=attack, forget=forget, before=before, original=original, reference=reference)
-    row |= dict(retain=retain, recovered=recovered, above_reference=forget - reference)
-    return row | more
+@dataclass(frozen=True)
+class _Attacked:
+    "What all attacks on an edited model are compared with."
+
+    n: int  # questions
+    before: float  # forget accuracy without the attack
+    original: float  # that of the original without the attack
+
+    def row(self, attack, forget, retain, reference=math.nan, **more):
+        "One attack: accuracies under it, on forget questions also of the reference."
+        taken = self.original - self.before
+        recovered = (forget - self.before) / taken if taken > 0 else math.nan
+        ends = binomtest(round(forget * self.n), self.n).proportion_ci(method='wilson')
+        row = dict(attack=attack, forget=forget, low=ends.low, high=ends.high, before=self.before)
+        row |= dict(original=self.original, reference=reference, retain=retain)
+        return row | dict(recovered=recovered, above_reference=forget - reference) | more
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #35a39ed1
 @patch
@@ -641,11 +671,7 @@ def relearning(self: AuditTask, one):
     config = self.config
     target = 0.5 * self.stored('plain original', lambda: self.plain_accuracy(self.original))
 
-    def make_data():
-        sizes = dict(split_seed=config.split_seed, n=config.relearning.n_facts)
-        return finetuning_data(self.model, self.domains, seed=config.seed, **sizes)
-
-    data = self.kept('relearning data', make_data)
+    data = self.relearning_data()
     asked = self.letter_questions(config.part, config.n_attacked)
     options = dict(target=target, seed=config.seed, start=first_point(one, asked))
     rows = []
@@ -656,23 +682,38 @@ def relearning(self: AuditTask, one):
     return rows
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #a5b9a80e
+ROUNDED = {'8-bit weights': 8, '4-bit weights': 4}
+
+
+@patch
+def attacked_reference(self: AuditTask, name):
+    "Accuracies of the reference under an attack that changes weights; otherwise those it has."
+    if self.reference is None:
+        return dict(forget=math.nan)
+    if name not in ROUNDED:
+        return self.stored('attacked reference', lambda: self.attacked(self.reference))
+    rounded = partial(round_weights, self.reference, ROUNDED[name])
+    return self.stored(f'reference {name}', lambda: self.attacked(rounded()))
+
+# %% ../../nbs/05_unlearning/09_audit.ipynb #dd3e35df
 @patch
 def changed_rows(self: AuditTask, edited):
     "A row for each attack that changes the model without training."
     before = self.attacked(edited)['forget']
     original = self.stored('attacked original', lambda: self.attacked(self.original))['forget']
+    attacked = _Attacked(self.config.n_attacked, before, original)
     changed, junk = self.changes(edited)
     rows = []
     for name, one in changed.items():
         found = self.attacked(one)
         more = dict(share=junk.share) if name == 'without its first direction' else {}
-        accuracies = found['forget'], before, original
-        rows.append(_attack_row(name, *accuracies, retain=found['retain'], **more))
+        reference = self.attacked_reference(name)['forget']
+        rows.append(attacked.row(name, **found, reference=reference, **more))
     return rows
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #ca4a9381
 @patch
-def search_rows(self: AuditTask, edited, before, original):
+def search_rows(self: AuditTask, edited, attacked):
     "A row for each search for a prompt, beside the same search on the reference."
     of_reference = {}
     if self.reference is not None:
@@ -680,9 +721,9 @@ def search_rows(self: AuditTask, edited, before, original):
     is_reference = self.reference is not None and edited == self.reference
     searched = of_reference if is_reference else self.search(edited)
     rows = []
-    for name, accuracy in searched.items():
-        reference = of_reference.get(name, math.nan)
-        rows.append(_attack_row(name, accuracy, before, original, reference))
+    for name, found in searched.items():
+        reference = of_reference[name]['forget'] if of_reference else math.nan
+        rows.append(attacked.row(name, **found, reference=reference))
     return rows
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #2427393b
@@ -692,8 +733,8 @@ def attacks(self: AuditTask, edited):
     rows = self.changed_rows(edited)
     before = self.plain_accuracy(edited)
     original = self.stored('plain original', lambda: self.plain_accuracy(self.original))
-    rows += self.search_rows(edited, before, original)
-    return rows + self.relearning_rows(edited, before, original)
+    attacked = _Attacked(self.config.n_attacked, before, original)
+    return rows + self.search_rows(edited, attacked) + self.relearning_rows(edited, attacked)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #d14f325b
 def _steps_of(curve):
@@ -703,9 +744,14 @@ def _steps_of(curve):
     return math.inf if curve['steps'] is None else curve['steps']
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1387c10c
+def _accuracy_at(curve, step):
+    "Forget accuracy at the last point of a curve that is not after a step."
+    return [point['forget'] for point in curve if point['step'] <= step][-1]
+
+
 @patch
-def relearning_rows(self: AuditTask, edited, before, original):
-    "A row for each data and rate, with the steps of the edited model and of the reference."
+def relearning_rows(self: AuditTask, edited, attacked):
+    "A row for each data and rate; the reference after as many steps."
     of_reference = []
     if self.reference is not None:
         of_reference = self.stored('relearned', lambda: self.relearning(self.reference))
@@ -715,12 +761,11 @@ def relearning_rows(self: AuditTask, edited, before, original):
     for number, found in enumerate(curves):
         last = found['curve'][-1]
         other = of_reference[number] if of_reference else None
-        accuracies = last['forget'], before, original
-        reference = other['curve'][-1]['forget'] if other else math.nan
+        reference = _accuracy_at(other['curve'], last['step']) if other else math.nan
+        more = dict(steps=_steps_of(found), steps_reference=_steps_of(other))
+        more |= dict(curve=found['curve'], data=found['data'], rate=found['rate'])
         name = f'relearning, {found["data"]}, rate {found["rate"]:g}'
-        steps = dict(steps=_steps_of(found), steps_reference=_steps_of(other))
-        more = dict(steps, curve=found['curve'], data=found['data'], rate=found['rate'])
-        rows.append(_attack_row(name, *accuracies, reference, last['retain'], **more))
+        rows.append(attacked.row(name, last['forget'], last['retain'], reference, **more))
     return rows
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #18ce4774
@@ -835,19 +880,40 @@ def _verdict_numbers_of(task, grids, table, summary, costs):
     loss = costs.get('loss_added', math.nan)
     return verdict_numbers(table, _entropy_shares(task, grids), worse, loss)
 
+# %% ../../nbs/05_unlearning/09_audit.ipynb #7938a918
+def _task_of(model, benchmark, config):
+    "The task of an audit; a task that is given comes with its benchmark and configuration."
+    if not isinstance(model, AuditTask):
+        model = load_model(model) if isinstance(model, (str, Path)) else model
+        return audit_task(model, DEFAULT_FORGET if benchmark is None else benchmark, config)
+    if benchmark is not None or config is not None:
+        raise SIBError('a task has its benchmark and configuration; leave out benchmark and config')
+    return model
+
+
+def _intervened(pair):
+    "The edit of an SAE and an intervention."
+    if len(pair) != 2:
+        raise SIBError(f'{len(pair)} things are no edit; pass an SAE and an Intervention')
+    return Intervened(*pair)
+
 # %% ../../nbs/05_unlearning/09_audit.ipynb #0876c9da
 def audit(
-    model,  # the original, from `load_model`; or an `AuditTask`, whose answers are used again
-    edit=None,  # None, another model, an object with `on(model)`, or a function of the stream
-    benchmark=DEFAULT_FORGET,  # what is forgotten, for `find_domains`, or a `Domains`
+    model,  # the original or its name; or an `AuditTask`, whose answers are used again
+    # None; another model; an SAE with an `Intervention`, as a pair; an object with `on(model)`; or
+    # a function of the stream and the mask of its tokens
+    edit=None,
+    benchmark=None,  # what is forgotten, for `find_domains`, or a `Domains`; None: biology
     layer: int | None = None,  # of a function: the block whose output it edits, 0-based
     config: AuditConfig | None = None,  # None: that of the task, or the usual one
     name: str = 'edit',  # in tables
     control: bool = False,  # whether the edit is a control
     progress: bool = False,  # whether a line is printed after each part
 ) -> Audit:
-    "What an edit of a model removed, hides and damages."
-    task = model if isinstance(model, AuditTask) else audit_task(model, benchmark, config)
+    "What an edit of a model removed, hides and damages. Errors: `SIBError` before any work."
+    task = _task_of(model, benchmark, config)
+    if isinstance(edit, (tuple, list)):
+        edit = _intervened(edit)
     edited = evaluated(task.model, edit, layer)
     timed = _Timer(progress)
     grids, found = _measure(task, edited, timed)

@@ -36,7 +36,7 @@ from sib_nb.unlearning.baselines import (
     npo,
     rmu,
 )
-from .controls import lexicon_erasure
+from .controls import HeadingMatch, Push, lexicon_erasure
 from .domain_probe import PlantedConfig, PlantedProbes
 from sib_nb.unlearning.knowledge_groups import (
     ClosedGroups,
@@ -94,7 +94,7 @@ GRIDS = {  # settings that are swept, by baseline
         layer=(1,), scale=(4.0,), alpha=(10.0, 30.0), steps=(1500,), stop=(500, 1000, 1500)
     ),
     'gradient difference': product(
-        lr=(5e-4, 1e-3, 2e-3), alpha=(1.0, 3.0, 10.0, 30.0), steps=(160,),
+        lr=(2.5e-4, 5e-4, 1e-3, 2e-3), alpha=(1.0, 3.0, 10.0, 30.0), steps=(160,),
         stop=(40, 80, 120, 160),
     ),
     'NPO': product(
@@ -102,7 +102,7 @@ GRIDS = {  # settings that are swept, by baseline
         stop=tuple(range(60, 481, 60)),
     ),
     'SAEBench clamp': product(
-        layer=(1, 2, 3), threshold=(0.001, 0.01), n_latents=(10, 20),
+        layer=(1, 2, 3), threshold=(0.001, 0.01, 0.02), n_latents=(10, 20),
         multiplier=(25.0, 50.0, 100.0, 200.0),
     ),
     'DSG': product(
@@ -123,6 +123,9 @@ GRIDS = {  # settings that are swept, by baseline
         exclusive=(2.0, 3.0), layer=(1,), second=(None, 3)
     ) + product(exclusive=(6.0,), layer=(1,), second=(3,)),
     'lexicon': product(share=(0.6, 0.7, 0.8, 0.9, 0.95), layer=(1,)),  # a control
+    'heading push': product(  # a control
+        layer=(0, 1, 2, 3, 4), length=(0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 32.0)
+    ),
 }
 UNPUBLISHED = ('erasure', 'lexicon')  # not published methods; they have fewer settings
 
@@ -190,6 +193,20 @@ def _lexicon_maker(model, data, seed):
     def make(layer, share):
         tokens = domain_tokens(model, data, layer, seed=seed)
         return lexicon_erasure(model, ids, tokens.retain.mean(0), layer, share)
+
+    return make
+
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #ee8d6157
+def _heading_maker(model, data, domains, seed):
+    "The heading push as a function of its setting; `length` is in mean lengths of the stream."
+    rule = HeadingMatch(find_domains(domains).subjects('forget'))
+    unit = {}
+
+    def make(layer, length):
+        if layer not in unit:
+            retain = domain_tokens(model, data, layer, seed=seed).retain
+            unit[layer] = retain.norm(dim=1).mean().item()
+        return Push(rule, layer, length * unit[layer], seed)
 
     return make
 
@@ -264,6 +281,13 @@ def _finetuning_maker(method, model, data, seed, progress):
     return make
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #018062ff
+def _of_domains(name, model, data, domains, seed):
+    "A method that needs to know what is forgotten, as a function of its setting."
+    if name == 'planted probe':
+        return _planted_maker(model, domains, seed)
+    return _heading_maker(model, data, domains, seed)
+
+
 def baseline_maker(
     name: str,  # a key of `GRIDS`
     model,  # the original
@@ -271,18 +295,16 @@ def baseline_maker(
     seed: int = 0,
     progress: bool = False,
     saes: PlainSAEs | None = None,  # of several baselines, trained once; None: its own
-    domains=DEFAULT_FORGET,  # what is forgotten, for `find_domains`; read by the planted probe
+    domains=DEFAULT_FORGET,  # what is forgotten, for `find_domains`
 ):  # `make(**setting)` → a model or a `Hooked`; of a training also `make(watch=…, **setting)`
     "One of the baselines as a function of its setting."
     check_choice(name, 'baseline', GRIDS)
     check_count(seed, 'seed')
-    if name == 'difference in means':
-        return _mean_maker(model, data, seed)
-    if name == 'planted probe':
-        return _planted_maker(model, domains, seed)
-    if name in UNPUBLISHED:
-        maker = _erasure_maker if name == 'erasure' else _lexicon_maker
-        return maker(model, data, seed)
+    if name in ('planted probe', 'heading push'):
+        return _of_domains(name, model, data, domains, seed)
+    own = {'difference in means': _mean_maker, 'erasure': _erasure_maker, 'lexicon': _lexicon_maker}
+    if name in own:
+        return own[name](model, data, seed)
     if name in FINETUNED:
         return _finetuning_maker(FINETUNED[name], model, data, seed, progress)
     saes = saes or PlainSAEs(model, data, seed)
