@@ -514,7 +514,7 @@ def named_edit(
         return _controls(task, layer, config or ControlConfig(), seeds)[name], True
     if name == 'noise':
         return Hooked(task.model, layer, strong_noise, exact=True), True
-    if name.replace('_', ' ') in UNSEARCHED:
+    if str(name).replace('_', ' ') in UNSEARCHED:
         return baseline_edit(task, name.replace('_', ' '))[0], False
     return _stored_edit(task, name, latents), False
 
