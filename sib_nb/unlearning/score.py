@@ -733,8 +733,9 @@ def removed_interval(
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #ffc0b42d
 def _retained_statistic(triple, original, edited, reference):
-    "Retained share of each draw, mean over conditions."
-    return (edited / np.where(original > 0, original, np.nan)).mean(1)
+    "Retained share of each draw, of the accuracies over all conditions."
+    before = original.mean(1)
+    return edited.mean(1) / np.where(before > 0, before, np.nan)
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #5bf2b2ae
 def retained_interval(
@@ -743,7 +744,7 @@ def retained_interval(
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
 ) -> tuple:  # mean, lower and upper end
-    "Retained share, mean over conditions and runs, with a bootstrap interval."
+    "Retained share over all conditions, mean over runs, with a bootstrap interval."
     triples = _side_runs(runs, 'retain')
     return tuple(map(float, _bootstrap(triples, _retained_statistic, (n_draws, level, seed))))
 
