@@ -83,7 +83,7 @@ RUNS['baseline_batchtopk'] = Run(
 )
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #41ac14c5
-_GROUPED = dict(beta=0.3, n_pairs=64)  # the dependence term, as in `optimized_groups`
+_GROUPED = dict(beta=0.3, n_pairs=64)  # the CKA term, as in `optimized_groups`
 RUNS |= dict(
     enhanced_isolation=Run(
         'Enhanced isolation',
@@ -151,7 +151,7 @@ def _without(title, about, **change):
 _BATCHTOPK = dict(activation='batchtopk')
 RUNS |= dict(
     knowledge_aware_no_mi=_without(
-        'no CKA term', 'knowledge_aware without the dependence term.', train={}
+        'no CKA term', 'knowledge_aware without the CKA term.', train={}
     ),
     knowledge_aware_unspecialised=_without(
         'not specialised',

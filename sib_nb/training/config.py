@@ -59,7 +59,7 @@ class TrainConfig:
     knowledge_groups: tuple = (0,)  # S, numbers of groups at the start of training
     aux: float = 1 / 32  # weight of AuxK (topk and batchtopk)
     extra: dict = field(default_factory=dict)  # weights of further terms of `ALL_TERMS`
-    n_pairs: int = 16  # pairs of groups in the dependence term of a step, at least
+    n_pairs: int = 16  # pairs of groups in the CKA term of a step, at least
 
     # Adaptive groups
     adapt_every: int = 0  # steps between adaptations of the groups; 0: no adaptation
