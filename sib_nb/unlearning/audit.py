@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['AUDIT_PARTS', 'QUICK_AUDIT', 'N_ORDERS', 'ORDER_CONDITIONS', 'WHY_CONDITION', 'KEPT', 'SPREAD', 'MAX_LOSS', 'CUE_GAP',
-           'UNTOUCHED', 'REMOVED', 'WORSE', 'ATTACKED', 'ROUNDED', 'AuditConfig', 'order_scores', 'why_scores',
-           'asked_grids', 'AuditTask', 'finite', 'removed_by_format', 'retained_by_format', 'verdict_numbers', 'judge',
-           'Audit', 'audit_task', 'audit', 'save_audit', 'load_audit']
+           'UNTOUCHED', 'REMOVED', 'WORSE', 'ATTACKED', 'LITTLE', 'ROUNDED', 'AuditConfig', 'order_scores',
+           'why_scores', 'asked_grids', 'AuditTask', 'finite', 'removed_by_format', 'retained_by_format',
+           'verdict_numbers', 'judge', 'Audit', 'audit_task', 'audit', 'save_audit', 'load_audit']
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1eb72108
 import math
@@ -647,6 +647,9 @@ def search(self: AuditTask, one):
     return found
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #9b8c4887
+LITTLE = 0.1  # where an edit has taken less, nothing can be recovered
+
+
 @dataclass(frozen=True)
 class _Attacked:
     "What all attacks on an edited model are compared with."
@@ -658,7 +661,7 @@ class _Attacked:
     def row(self, attack, forget, retain, reference=math.nan, **more):
         "One attack: accuracies under it, on forget questions also of the reference."
         taken = self.original - self.before
-        recovered = (forget - self.before) / taken if taken > 0 else math.nan
+        recovered = (forget - self.before) / taken if taken > LITTLE else math.nan
         ends = binomtest(round(forget * self.n), self.n).proportion_ci(method='wilson')
         row = dict(attack=attack, forget=forget, low=ends.low, high=ends.high, before=self.before)
         row |= dict(original=self.original, reference=reference, retain=retain)
