@@ -6,7 +6,7 @@
 __all__ = ['AUDIT_PARTS', 'QUICK_AUDIT', 'N_ORDERS', 'ORDER_CONDITIONS', 'WHY_CONDITION', 'KEPT', 'SPREAD', 'MAX_LOSS', 'CUE_GAP',
            'UNTOUCHED', 'REMOVED', 'WORSE', 'ATTACKED', 'LITTLE', 'ROUNDED', 'AuditConfig', 'order_scores',
            'why_scores', 'asked_grids', 'AuditTask', 'finite', 'removed_by_format', 'retained_by_format',
-           'verdict_numbers', 'judge', 'Audit', 'audit_task', 'audit', 'save_audit', 'load_audit']
+           'verdict_numbers', 'judge', 'Audit', 'audit_task', 'audit', 'answers_file', 'save_audit', 'load_audit']
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1eb72108
 import math
@@ -947,13 +947,22 @@ def _about(task, edited, control, timed):
 _STORED = ('name', 'verdict', 'numbers', 'summary', 'inside', 'attacks', 'costs', 'about')
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #5420fbec
+def answers_file(
+    file,  # of an audit
+) -> Path:
+    "Where the answers to every question of an audit are."
+    return Path(file).parent / 'answers' / Path(file).name
+
+
 def save_audit(
     found: Audit,
     file,  # a .json file
 ) -> Path:
-    "Write an audit."
+    "Write an audit, and its answers beside it."
     content = {part: getattr(found, part) for part in _STORED}
     content['table'] = found.table.to_dict('records')
+    if found.grids:
+        save_grids(found.grids, answers_file(file))
     return save_json(Path(file), finite(content))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #cb06e002
