@@ -10,7 +10,6 @@ __all__ = ['CONTENTS', 'PROBES', 'LEAST_FALL', 'reading_blocks', 'last_token_str
 # %% ../../nbs/05_unlearning/10_inside.ipynb #9a6cfad7
 import contextlib
 import math
-import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from sklearn.cluster import KMeans
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 
 from ..core import SIBError
 from ..language_model.activations import run_from
@@ -110,22 +111,21 @@ def content_labels(
 # %% ../../nbs/05_unlearning/10_inside.ipynb #72bc1011
 def definition_labels(
     entities,  # dicts with a definition
-    minimum: int = 12,  # entities a label
-    shortest: int = 4,  # letters of a word
-) -> list:  # a label for each entity, None where no word is shared by enough
-    "The rarest word that at least `minimum` definitions have."
-    words = []
-    for entity in entities:
-        found = re.findall('[a-z]+', entity['definition'].lower())
-        kept = {word for word in found if len(word) >= shortest}
-        words.append(sorted(kept - ENGLISH_STOP_WORDS))
-    counts = Counter(word for found in words for word in found)
-    labels = []
-    for found in words:
-        shared = [word for word in found if counts[word] >= minimum]
-        labels.append(min(shared, key=lambda word: counts[word], default=None))
-    used = Counter(labels)
-    return [label if used[label] >= minimum else None for label in labels]
+    minimum: int = 12,  # entities a label, and definitions in which a word has to occur
+    n_labels: int = 4,
+    seed: int = 0,  # of the clusters
+) -> list:  # a label for each entity, None in clusters with fewer entities
+    "Clusters of definitions with similar words, named by their number."
+    texts = [entity['definition'] for entity in entities]
+    if len(texts) < n_labels * minimum:
+        return [None] * len(texts)
+    words = TfidfVectorizer(stop_words='english', min_df=max(1, minimum // 2))
+    frequencies = words.fit_transform(texts)
+    n_directions = min(12, frequencies.shape[1] - 1)
+    directions = TruncatedSVD(n_directions, random_state=seed).fit_transform(frequencies)
+    clusters = KMeans(n_labels, n_init=5, random_state=seed).fit_predict(normalize(directions))
+    used = Counter(clusters.tolist())
+    return [str(label) if used[label] >= minimum else None for label in clusters.tolist()]
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #fe9d9418
 @dataclass(frozen=True)
@@ -137,7 +137,9 @@ class ContentData:
     is_test: np.ndarray  # bool: about report entities
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #937bfc4f
-CONTENTS = dict(kind=SENTENCES['kind'], definition='{x} means')  # the text before each content
+CONTENTS = dict(  # the text before each content
+    kind=SENTENCES['kind'], definition='What is the definition of {x}?'
+)
 
 # %% ../../nbs/05_unlearning/10_inside.ipynb #c5bf636a
 def _labelled_entities(domain, content, minimum):
