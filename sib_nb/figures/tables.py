@@ -529,10 +529,16 @@ def _baseline_row(name, seeds):
         'run': name,
         'seeds': len(seeds),
         'method': 'without an SAE',
-        'removed': _plain_cell(seeds.removed.astype(float), 3),
+        'removed': _score_cell(*(seeds[name].astype(float) for name in ('removed', 'low', 'high'))),
         'retained': _plain_cell(seeds.retained.astype(float), 3),
         'heading gap': _plain_cell(seeds.heading_gap.astype(float), 3),
     }
+
+# %% ../../nbs/07_figures/01_tables.ipynb #aaae47d6
+def _baseline_record(record):
+    "The summary of a search with its name and the interval of the removed share."
+    _, low, high = record.get('removed_interval', [np.nan] * 3)
+    return dict(record['summary'], name=record['name'], low=low, high=high)
 
 # %% ../../nbs/07_figures/01_tables.ipynb #b1a5c80a
 def searched_baselines(
@@ -547,7 +553,7 @@ def searched_baselines(
     with damage_in_one_line(file):
         records = [one for one in read_printable(file)['records'] if one.get('summary')]
         records = [one for one in records if (one['model'], one['domain']) == (model, domain)]
-        table = pd.DataFrame([dict(one['summary'], name=one['name']) for one in records])
+        table = pd.DataFrame([_baseline_record(one) for one in records])
         by_name = table.groupby('name', sort=False) if len(table) else ()
         return pd.DataFrame([_baseline_row(name, seeds) for name, seeds in by_name])
 
