@@ -581,7 +581,7 @@ def _other_model(model, edit):
             setattr(edit, name, getattr(model, name))
     return edit
 
-
+# %% ../../nbs/01_language_model/04_multiple_choice.ipynb #b0155510
 def _check_function(edit):
     "Raise `SIBError` for an edit that cannot be called with a stream and its mask."
     try:

@@ -649,7 +649,7 @@ def search(self: AuditTask, one):
 # %% ../../nbs/05_unlearning/09_audit.ipynb #9b8c4887
 LITTLE = 0.1  # where an edit has taken less, nothing can be recovered
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #9359bad1
 @dataclass(frozen=True)
 class _Attacked:
     "What all attacks on an edited model are compared with."
@@ -687,7 +687,7 @@ def relearning(self: AuditTask, one):
 # %% ../../nbs/05_unlearning/09_audit.ipynb #a5b9a80e
 ROUNDED = {'8-bit weights': 8, '4-bit weights': 4}
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #5a9001e6
 @patch
 def attacked_reference(self: AuditTask, name):
     "Accuracies of the reference under an attack that changes weights; otherwise those it has."
@@ -751,7 +751,7 @@ def _accuracy_at(curve, step):
     "Forget accuracy at the last point of a curve that is not after a step."
     return [point['forget'] for point in curve if point['step'] <= step][-1]
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #a3ffb2e8
 @patch
 def relearning_rows(self: AuditTask, edited, attacked):
     "A row for each data and rate; the reference after as many steps."
@@ -893,7 +893,7 @@ def _task_of(model, benchmark, config):
         raise SIBError('a task has its benchmark and configuration; leave out benchmark and config')
     return model
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #070dfc4e
 def _intervened(pair):
     "The edit of an SAE and an intervention."
     if len(pair) != 2:
@@ -953,7 +953,7 @@ def answers_file(
     "Where the answers to every question of an audit are."
     return Path(file).parent / 'answers' / Path(file).name
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #a29ac4be
 def save_audit(
     found: Audit,
     file,  # a .json file

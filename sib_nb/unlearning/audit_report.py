@@ -177,7 +177,7 @@ MAIN_EDITS = (  # of the study's figure
     'strong noise',
 )
 
-
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #7d705835
 def save_audit_figure(
     rows: pd.DataFrame,  # from `load_audit_rows`
     file,  # .png or .pdf
@@ -292,7 +292,7 @@ def _domain_lines(found):
     lines = [[name, _number(row.original), _number(row.edited)] for name, row in means.iterrows()]
     return _markdown_table(['retain domain', 'original', 'edited'], lines)
 
-
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #e0e2bfce
 def _generation_lines(found):
     "A line a prompt: what both models write."
     names = ('prompt', 'original', 'edited')
@@ -308,7 +308,7 @@ def _cost_parts(found):
         parts.append(f'## Written by both\n\n{_generation_lines(found)}')
     return parts
 
-
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #92a0fb75
 def _front_matter(found):
     "Metadata of a model card, as model hubs read it."
     tags = ['unlearning', 'sparse-autoencoder', 'sib_nb-audit']

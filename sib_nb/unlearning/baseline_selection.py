@@ -223,7 +223,7 @@ def _planted_maker(model, domains, seed):
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #e6d94d28
 PLAIN_SAE = RoutingConfig(n_routed=0, steps=1000)  # the SAE of the methods that route nothing
 
-
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #c951e1e6
 class PlainSAEs:
     "Tokens and the plain SAE of each layer, made when they are needed first."
 
@@ -287,7 +287,7 @@ def _of_domains(name, model, data, domains, seed):
         return _planted_maker(model, domains, seed)
     return _heading_maker(model, data, domains, seed)
 
-
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #bda9a806
 def baseline_maker(
     name: str,  # a key of `GRIDS`
     model,  # the original
@@ -427,7 +427,7 @@ def trainings(
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #0a97ab10
 ABANDONED = 0.5  # a training is ended when the model retains less than this
 
-
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #ab8ab873
 @patch
 def try_training(
     self: Sweep,

@@ -173,7 +173,7 @@ def pool_ids(
         ids[side] += [row for one in tasks for row in one.task.ids]
     return ids
 
-
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #c4cf7ae2
 def task_lexicon(
     model,  # from `load_model`
     pool: dict,  # from `task_pool`
@@ -203,7 +203,7 @@ def edits_of(
 PUSHES = ('heading_push', 'probe_push', 'shuffled_probe')
 PUSHED_LAYER = 2  # 0-based block of the random vector
 
-
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #b7e8627f
 def pushes(
     model,  # from `load_model`
     case: GroupCase,
@@ -309,7 +309,7 @@ def load_answers(
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #439ce1b5
 VERSION = 2  # of what a result depends on beside its key's parts
 
-
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #ebbdc9b1
 def case_key(
     model,  # from `load_model`
     case: GroupCase,
