@@ -343,7 +343,7 @@ def _shown_subject(row):
     "The subject as the prompt names it, whatever its case and spaces."
     return plain_text(row['subject'].replace('_', ' '))
 
-
+# %% ../../nbs/01_language_model/08_domains.ipynb #9aefab6c
 def _check_subjects(sides, file):
     "Refuse a subject that is on both sides."
     forget, retain = [{_shown_subject(row) for row in sides[side]} for side in SIDES]

@@ -361,7 +361,7 @@ def _may_be_wrong(question_kind, entity, other):
     belongs = entity['kind'] == other['kind'] or entity['kind'] in other['kinds']
     return other is not entity and (question_kind == 'definition' or not belongs)
 
-
+# %% ../../nbs/01_language_model/07_facts.ipynb #d462d738
 def _wrong_names(question_kind, entity, pool, rng):
     "Three names; for `member` questions of entities that do not belong to the kind."
     if len({o['name'] for o in pool if _may_be_wrong(question_kind, entity, o)}) < 3:

@@ -255,7 +255,7 @@ def run(self: LowerStreams, batch, h, layer):
 # %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #6209e526
 _stores = []  # the last one is in use
 
-
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #3516f28f
 @contextlib.contextmanager
 def sharing_lower(
     store: LowerStreams,
@@ -267,7 +267,7 @@ def sharing_lower(
     finally:
         _stores.pop()
 
-
+# %% ../../nbs/01_language_model/12_shared_prefixes.ipynb #0c32daa9
 def _store_of(model):
     "The store in use, if it is the model's."
     return _stores[-1] if _stores and _stores[-1].model is model else None

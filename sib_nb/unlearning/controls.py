@@ -133,7 +133,7 @@ def _two_hooks(model, layer, note, edit):
         for handle in handles:
             handle.remove()
 
-
+# %% ../../nbs/05_unlearning/08_controls.ipynb #55ee0c9a
 def _pushing(push, model):
     "Hooks of a push, inside a `with` block."
     hooks = _PushHooks(push, model.tokenizer)
@@ -233,7 +233,7 @@ class ControlConfig:
 # %% ../../nbs/05_unlearning/08_controls.ipynb #916eed64
 HEADINGS_SEEN = ('own', 'exchanged', 'neutral', 'none')  # by the probe
 
-
+# %% ../../nbs/05_unlearning/08_controls.ipynb #118987f9
 def _prompts(questions, rows, seed):
     "Chat prompts of some questions under every heading that the probe sees."
     chat = QUESTION_FORMATS['chat']
@@ -339,7 +339,7 @@ def _chosen_positions(edit, ids, mask, begins):
         is_content &= mask.cumsum(1) > 1
     return edit.chosen(ids, mask) & is_content
 
-
+# %% ../../nbs/05_unlearning/08_controls.ipynb #da3b859d
 def _erasing(edit, model):
     "Hooks of a `TokenErasure` or `NameErasure`, inside a `with` block."
     seen = {}
@@ -566,7 +566,7 @@ def _push_controls(model, domains, data, layer, config, seed):
 # %% ../../nbs/05_unlearning/08_controls.ipynb #b54951ca
 LEXICON_LAYER = 1  # later tokens have read a word behind this block; the lexicon then does less
 
-
+# %% ../../nbs/05_unlearning/08_controls.ipynb #6c36d699
 def _lexicon(model, data, layer, config):
     "The lexicon of the questions and documents about train entities."
     layer = min(layer, LEXICON_LAYER)

@@ -176,7 +176,7 @@ def _cluster_loss(logits, rows, data):
 # %% ../../nbs/05_unlearning/14_domain_probe.ipynb #b650dff1
 _SHARPNESS = 20.0  # factor between the weights that are trained and those of the probe
 
-
+# %% ../../nbs/05_unlearning/14_domain_probe.ipynb #919f0e4e
 class _ProbeTraining:
     "Weights and biases of a probe in training."
 

@@ -776,7 +776,7 @@ def unit(self: _Twins, features):
     "The scales of latents, a number each."
     return tuple(self.scale[list(features)])
 
-
+# %% ../../nbs/05_unlearning/05_interventions.ipynb #23d37629
 @patch
 def new_guard(self: _Twins, guard):
     "The guard on twin latents."

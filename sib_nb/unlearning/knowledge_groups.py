@@ -482,7 +482,7 @@ def _joined(found):
             raise SIBError(f'there are no tokens on the {side} side; give more questions')
     return {source: torch.cat(streams) for source, streams in found.items() if streams}
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f0c66fa5
 def _by_source(pool):
     "The sequences' streams of forget questions, retain questions and retain texts."
     found = dict(forget=[], retain=[], texts=[])
@@ -504,7 +504,7 @@ def _mean_length(vectors):
     "Mean length; rounded at 0, such that there is a gradient."
     return (vectors.square().sum(1) + 1e-4).sqrt().mean() - 1e-2
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #fb23fb07
 def erasure_terms(
     group: KnowledgeGroup,
     forget: torch.Tensor,  # streams, `(tokens, d)`

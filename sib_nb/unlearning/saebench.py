@@ -1075,7 +1075,7 @@ def _check_parts(task, config):
 # %% ../../nbs/05_unlearning/02_saebench.ipynb #bb8950ca
 NAMED_QUESTIONS = dict(forget=400, retain=800)  # of a benchmark given by its name, at most
 
-
+# %% ../../nbs/05_unlearning/02_saebench.ipynb #9d0687aa
 def _named_questions(domains, side, split_seed):
     "Known questions of one side about validation and report entities."
     rows = chain.from_iterable(part.to_list() for part in domains.questions(side))

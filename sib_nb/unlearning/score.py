@@ -454,7 +454,7 @@ def find_reference(
     name = reference_name(model_name, names[0]) if len(names) == 1 else ''
     return name if name in embedded_models() else ''
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #3f330cbd
 def reference_grids(
     model_name: str,  # name of the original for `load_model`
     forget_names,  # question sets to forget: `domains.forget`
@@ -754,7 +754,7 @@ def _difference_statistic(four, original, edited, reference, other):
     one, two = (_removed_statistic(four, original, each, reference) for each in (edited, other))
     return one - two
 
-
+# %% ../../nbs/05_unlearning/01_score.ipynb #11e51e9f
 def removed_difference(
     runs,  # as for `removed_interval`
     others,  # of another edit, asked the same: as many runs, in the same order
