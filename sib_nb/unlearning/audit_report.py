@@ -514,8 +514,9 @@ def named_edit(
         return _controls(task, layer, config or ControlConfig(), seeds)[name], True
     if name == 'noise':
         return Hooked(task.model, layer, strong_noise, exact=True), True
-    if str(name).replace('_', ' ') in UNSEARCHED:
-        return baseline_edit(task, name.replace('_', ' '))[0], False
+    baseline = str(name).replace('_', ' ')
+    if baseline in UNSEARCHED:
+        return baseline_edit(task, baseline)[0], False
     return _stored_edit(task, name, latents), False
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #9fd33d7a

@@ -240,6 +240,11 @@ def chosen_conditions(
         chosen[side] = replace(grid, conditions=list(conditions), scores=grid.scores[place])
     return chosen
 
+# %% ../../nbs/05_unlearning/16_group_study.ipynb #60491cf5
+def _fewer(questions):
+    "The same questions under the conditions of `FEWER`."
+    return replace(questions, conditions=[c for c in FEWER if c in questions.conditions])
+
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #05bffc59
 def case_questions(
     model,  # from `load_model`
@@ -263,7 +268,7 @@ def ask_case(
     answers = {}
     for part in ENTITIES_ASKED:
         questions = case_questions(model, case, part, n)
-        fewer = replace(questions, conditions=[c for c in FEWER if c in questions.conditions])
+        fewer = _fewer(questions)
         answers[part, 'original'] = cached_grids(model, questions)
         answers[part, 'reference'] = reference_grids(case.model, case.forget, questions)
         for name, edit in edits.items():
@@ -444,10 +449,9 @@ def _with_pushes(file, model):
     if not case.erasure or ('unlisted', PUSHES[0]) in answers:
         return found
     questions = case_questions(model, case, 'unlisted', found['n'])
-    fewer = replace(questions, conditions=[c for c in FEWER if c in questions.conditions])
     for name, control in pushes(model, case).items():
         with control.on(model) as edited:
-            answers['unlisted', name] = answer_grids(edited, fewer)
+            answers['unlisted', name] = answer_grids(edited, _fewer(questions))
     place = Path(file).with_suffix('.safetensors')
     save_answers(answers, place)
     stored = load_json(file, sealed=True)

@@ -111,7 +111,7 @@ def content_labels(
 # %% ../../nbs/05_unlearning/10_inside.ipynb #72bc1011
 def definition_labels(
     entities,  # dicts with a definition
-    minimum: int = 12,  # entities a label, and definitions in which a word has to occur
+    minimum: int = 12,  # entities a label; half as many definitions must have a word
     n_labels: int = 4,
     seed: int = 0,  # of the clusters
 ) -> list:  # a label for each entity, None in clusters with fewer entities
