@@ -633,13 +633,13 @@ def _draw_cases(axes, cases, quantity):
 def knowledge_cases(
     results: pd.DataFrame,  # from `load_results`
     n_draws: int = 500,  # of the bootstrap
-    variant: str = 'erased',  # of `group_study`
+    variants: tuple = ('erased', 'erased_quick'),  # of `group_study`; a folder has one of them
 ) -> plt.Figure:
     "What closing trained knowledge groups removes and retains, a row a model and domain."
     by_case = {}
     for file in sorted(_beside(results, 'knowledge_groups').glob('*.json')):
         result = read_case(file)
-        if result['case'].variant == variant:
+        if result['case'].variant in variants:
             name = f"{result['case'].model}, {result['case'].forget}"
             by_case.setdefault(name, []).append(result)
     cases = {name: case_table(seeds, n_draws) for name, seeds in by_case.items()}
