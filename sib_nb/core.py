@@ -6,8 +6,8 @@
 __all__ = ['SEAL', 'FIGURE_STYLE', 'printable', 'SIBError', 'project_root', 'data_dir', 'figures_dir', 'embedded_data',
            'explain_os_error', 'is_system_failure', 'temporary_path', 'sync_to_disk', 'atomic_write', 'json_seal',
            'save_json', 'parse_json', 'load_json', 'seed_everything', 'versions', 'import_extra', 'default_device',
-           'fast_bf16', 'autocast', 'to_device', 'row_cuts', 'run_in_threads', 'run_over_rows', 'cached_njit',
-           'figure_style']
+           'fast_bf16', 'autocast', 'to_device', 'loop_threads', 'torch_threads', 'row_cuts', 'run_in_threads',
+           'run_over_rows', 'cached_njit', 'figure_style']
 
 # %% ../nbs/00_core.ipynb #2aeafa4d
 import contextlib
@@ -421,14 +421,35 @@ def to_device(
 
 # %% ../nbs/00_core.ipynb #a1febe00
 _thread_pools = {}  # by process and size: threads do not survive a fork
+_kept = dict(n_threads=None)  # of compiled loops, where it is not that of torch
 
 
+def loop_threads() -> int:
+    "Number of threads of compiled loops."
+    return _kept['n_threads'] or torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def torch_threads(
+    n: int,  # threads of torch's own operations
+):
+    "Run torch in `n` threads, and compiled loops in as many as before."
+    of_torch, of_loops = torch.get_num_threads(), _kept['n_threads']
+    _kept['n_threads'] = loop_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(of_torch)
+        _kept['n_threads'] = of_loops
+
+# %% ../nbs/00_core.ipynb #137ef969
 def row_cuts(
     # the number of rows; or offsets `(rows + 1,)`, to give each part as many entries
     rows,
 ) -> list:  # row numbers where to cut, from 0 to the number of rows
-    "Cut rows into one part for each thread that torch would use."
-    n_parts = torch.get_num_threads()
+    "Cut rows into one part for each thread."
+    n_parts = loop_threads()
     if isinstance(rows, int):
         return [rows * part // n_parts for part in range(n_parts + 1)]
     wanted = rows[-1] * np.arange(1, n_parts) / n_parts

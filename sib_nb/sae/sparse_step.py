@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
-from ..core import SIBError, run_in_threads, row_cuts, run_over_rows
+from ..core import SIBError, loop_threads, run_in_threads, row_cuts, run_over_rows, torch_threads
 from ..language_model.packed_forward import fast_products
 from .int8_candidates import has_candidates, new_candidates
 from .sae import SAE, batch_cut
@@ -634,12 +634,15 @@ class _DenseProduct(torch.autograd.Function):
         ctx.save_for_backward(values, rows)
         ctx.latents, ctx.deferred, ctx.products = latents, deferred, products or W.dtype
         z = values.new_zeros(len(latents) * len(cols)).index_copy(0, ctx.place, values)
-        return torch.from_numpy(_multiply(z.view(-1, len(cols)).to(ctx.products), rows.T))
+        with torch_threads(loop_threads()):
+            product = _multiply(z.view(-1, len(cols)).to(ctx.products), rows.T)
+        return torch.from_numpy(product)
 
     @staticmethod
     def backward(ctx, grad):
         values, rows = ctx.saved_tensors
-        of_all = torch.from_numpy(_multiply(grad.to(ctx.products), rows))
+        with torch_threads(loop_threads()):
+            of_all = torch.from_numpy(_multiply(grad.to(ctx.products), rows))
         grad_values = of_all.flatten()[ctx.place]
         grad_W = None
         if ctx.deferred is None:

@@ -36,6 +36,7 @@ from sib_nb.core import (
     explain_os_error,
     temporary_path,
     to_device,
+    torch_threads,
 )
 from ..information.sliding_window import SlidingWindowMI
 from ..integrity import content_key, sweep_temporary
@@ -254,7 +255,8 @@ def batch(self: Trainer) -> tuple:  # activations in fp32, and labels
         )
     if y is not None:
         y = to_device(check_labels(y, 'y', len(x), 2) if self.probes is not None else y, self.device)
-    return to_device(x, self.device).float() * self.scale, y
+    with self.in_step():
+        return to_device(x, self.device).float() * self.scale, y
 
 # %% ../../nbs/04_training/04_trainer.ipynb #fe3c3e7f
 @patch
@@ -286,14 +288,22 @@ def _variance(x):
 
 # %% ../../nbs/04_training/04_trainer.ipynb #1a9d2e49
 @patch
+def in_step(self: Trainer):  # a context
+    "Torch in one thread where a step is mostly compiled loops, which take its threads."
+    is_loops = self.sparse and self.device.type == 'cpu'
+    return torch_threads(1) if is_loops else contextlib.nullcontext()
+
+
+@patch
 def train_step(self: Trainer) -> tuple:  # the SAE's output, and a dict of values to record
     "One batch: forward, loss, backward, step."
     x, y = self.batch()
     lr = lr_at(self.step, self.cfg)
     self.opt.param_groups[0]['lr'] = lr
-    out, logits, loss, terms = self._compute_loss(x, y)
-    self._check_finite(x, loss, terms, lr)
-    norm = self._update(loss, logits, y)
+    with self.in_step():
+        out, logits, loss, terms = self._compute_loss(x, y)
+        self._check_finite(x, loss, terms, lr)
+        norm = self._update(loss, logits, y)
     self.step += 1
     self.tokens += len(x)
     return out, dict(terms, loss=loss.detach(), grad_norm=norm, lr=lr)
