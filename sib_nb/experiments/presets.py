@@ -187,10 +187,10 @@ RUNS |= dict(
 # %% ../../nbs/06_experiments/03_presets.ipynb #d079b952
 RUNS |= {
     f'saelens_{arch}': Run(
-        f'SAELens {title}', f'{title}, trained by SAELens.', saelens=dict(arch=arch, **options)
+        f'SAELens {title}', f'{title}, trained by SAELens.', saelens=dict(arch=arch, dead_window=50, **options)
     )
     for arch, title, options in (
-        ('standard', 'ReLU', dict(l1=9.0)),
+        ('standard', 'ReLU', dict(l1=4.0)),
         ('topk', 'TopK', {}),
         ('batchtopk', 'BatchTopK', {}),
         ('jumprelu', 'JumpReLU', dict(lr=4e-3)),
@@ -362,7 +362,7 @@ def _check_history(arch, rows, lr):
             )
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #03196c4c
-def _saelens_trainer(config, batches, steps, batch_size, lr):
+def _saelens_trainer(config, batches, steps, batch_size, lr, dead_window):
     "SAELens' trainer, with its recommended schedule."
     import_extra('sae_lens')
     from sae_lens.config import LoggingConfig, SAETrainerConfig
@@ -379,6 +379,7 @@ def _saelens_trainer(config, batches, steps, batch_size, lr):
         device='cpu',
         logger=LoggingConfig(log_to_wandb=False),
         n_batches_for_norm_estimate=4,
+        dead_feature_window=dead_window,
     )
     sae = get_sae_training_class(config.architecture())[0](config)
     return SAETrainer(options, sae, _OnlyActivations(batches))
@@ -395,11 +396,11 @@ def _fit(trainer, progress):
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #842ab9a8
 def _train_and_record(config, batches, schedule, seed, log_every, progress):
-    "The SAE that SAELens trains, and the rows of its history; `schedule`: steps, batch size, rate."
-    steps, batch_size, lr = schedule
+    "The SAE that SAELens trains, and the rows of its history."
+    steps, batch_size, *_ = schedule
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trainer = _saelens_trainer(config, batches, steps, batch_size, lr)
+        trainer = _saelens_trainer(config, batches, *schedule)
         rows = _record_steps(trainer, steps, batch_size, log_every)
         _fit(trainer, progress)
     return trainer.sae, rows
@@ -415,6 +416,7 @@ def train_saelens(
     batch_size: int = 2048,  # tokens
     lr: float = 1e-3,  # peak rate
     l1: float | None = None,  # standard: weight of the penalty
+    dead_window: int = 50,  # steps without activity after which SAELens calls a latent dead
     layer: int = 0,  # 0-based block
     model_name: str = 'gemma2',
     seed: int = 0,  # of the initial weights
@@ -427,7 +429,8 @@ def train_saelens(
     check_count(seed, 'seed', 0)
     check_count(log_every, 'log_every', 1)
     check_number(lr, 'lr', above=0)
-    schedule = (steps, batch_size, lr)
+    check_count(dead_window, 'dead_window', 1)
+    schedule = (steps, batch_size, lr, dead_window)
     sae, rows = _train_and_record(config, batches, schedule, seed, log_every, progress)
     _check_history(arch, rows, lr)
     return _as_ours(sae), rows
