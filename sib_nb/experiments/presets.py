@@ -190,7 +190,7 @@ RUNS |= {
         f'SAELens {title}', f'{title}, trained by SAELens.', saelens=dict(arch=arch, dead_window=50, **options)
     )
     for arch, title, options in (
-        ('standard', 'ReLU', dict(l1=4.0)),
+        ('standard', 'ReLU', dict(l1=3.1)),
         ('topk', 'TopK', {}),
         ('batchtopk', 'BatchTopK', {}),
         ('jumprelu', 'JumpReLU', dict(lr=4e-3)),
