@@ -532,16 +532,18 @@ _SWEPT = dict(
     excess='levels, beyond\ncompetition (nats)',
     fvu='unexplained variance',
 )
+_SWEPT_TERMS = dict(dependence='CKA term', information='information term')
 
 
 def _draw_weights(axes, rows, measure):
     "One measure by weight, a line a term; a dotted line for random partitions."
     for (term, of_term), color in zip(rows[rows.weight > 0].groupby('term'), ('#0173b2', '#de8f05')):
         mean = of_term.groupby('weight').mean(numeric_only=True)
-        axes.plot(mean.index, mean[measure], marker='o', ms=3, color=color, label=term)
+        axes.plot(mean.index, mean[measure], marker='o', ms=3, color=color, label=_SWEPT_TERMS[term])
         if f'random_{measure}' in mean:
-            axes.plot(mean.index, mean[f'random_{measure}'], color=color, ls=':', lw=1)
-    axes.axhline(rows[rows.weight == 0][measure].mean(), color='.5', lw=0.8)
+            label = f'{_SWEPT_TERMS[term]}, random partition'
+            axes.plot(mean.index, mean[f'random_{measure}'], color=color, ls=':', lw=1, label=label)
+    axes.axhline(rows[rows.weight == 0][measure].mean(), color='.5', lw=0.8, label='no term')
     axes.set(xscale='log', ylabel=_SWEPT[measure])
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c76d7dd4
@@ -552,13 +554,13 @@ def dependence_weights(
     rows = pd.DataFrame(load_json(_beside(results, 'dependence_sweep.json'))['rows'])
     rows = rows[~rows.adapts]
     with plt.rc_context(FIGURE_STYLE):
-        figure, axes = plt.subplots(2, 2, figsize=(5.5, 4), sharex=True, layout='constrained')
+        figure, axes = plt.subplots(2, 2, figsize=(6, 4.4), sharex=True, layout='constrained')
         for place, measure in zip(axes.flat, _SWEPT):
             _draw_weights(place, rows, measure)
         for place in axes[1]:
             place.set(xlabel='weight of the term')
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc='outside upper center', ncol=2, title='term in the loss')
+        figure.legend(handles, labels, loc='outside upper center', ncol=2, fontsize=8)
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #fbe055ea
