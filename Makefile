@@ -43,7 +43,7 @@ $(VENV)/installed: requirements.txt requirements-cuda.txt requirements-uv.txt to
 figures: setup
 	@$(BIN)/sib_figures
 	@$(BIN)/sib_run --study quick
-	@$(BIN)/sib_figures --results data/quick --out figures/quick --note "quick study: one seed, 120 steps, few questions, no controls"
+	@$(BIN)/sib_figures --results data/quick --out figures/quick --note "quick study: one seed, short trainings, few questions"
 
 study: setup
 	@$(BIN)/sib_run --study full
