@@ -187,7 +187,9 @@ RUNS |= dict(
 # %% ../../nbs/06_experiments/03_presets.ipynb #d079b952
 RUNS |= {
     f'saelens_{arch}': Run(
-        f'SAELens {title}', f'{title}, trained by SAELens.', saelens=dict(arch=arch, dead_window=50, **options)
+        f'SAELens {title}',
+        f'{title}, trained by SAELens.',
+        saelens=dict(arch=arch, dead_window=50, **options),
     )
     for arch, title, options in (
         ('standard', 'ReLU', dict(l1=3.1)),
@@ -396,7 +398,7 @@ def _fit(trainer, progress):
 
 # %% ../../nbs/06_experiments/03_presets.ipynb #842ab9a8
 def _train_and_record(config, batches, schedule, seed, log_every, progress):
-    "The SAE that SAELens trains, and the rows of its history."
+    "The SAE and its history; `schedule`: steps, batch size, rate, dead window."
     steps, batch_size, *_ = schedule
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

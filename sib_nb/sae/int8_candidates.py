@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 
 from ..core import row_cuts, run_over_rows
-from .sparse_kernels import dots, fast, jit, low_bound, write_largest
+from .sparse_kernels import dots, fast, jit, larger, low_bound, write_largest
 
 # %% ../../nbs/03_sae/04_int8_candidates.ipynb #767acc00
 @fast
@@ -99,11 +99,6 @@ def slack(
 
 # %% ../../nbs/03_sae/04_int8_candidates.ipynb #f827c110
 @jit
-def _larger(a, b):
-    return a if a > b else b
-
-
-@jit
 def _four_latents(product, first, step, row_step, column_step, bias, maxima):
     "Four latents of a lane at once."
     second, third, fourth = first + step, first + 2 * step, first + 3 * step
@@ -116,7 +111,7 @@ def _four_latents(product, first, step, row_step, column_step, bias, maxima):
         x_1 = np.float32(row_1[i]) * step_1 * column_step[i] + bias_1
         x_2 = np.float32(row_2[i]) * step_2 * column_step[i] + bias_2
         x_3 = np.float32(row_3[i]) * step_3 * column_step[i] + bias_3
-        maxima[i] = _larger(maxima[i], _larger(_larger(x_0, x_1), _larger(x_2, x_3)))
+        maxima[i] = larger(maxima[i], larger(larger(x_0, x_1), larger(x_2, x_3)))
 
 # %% ../../nbs/03_sae/04_int8_candidates.ipynb #6fe5b890
 @jit
@@ -138,7 +133,7 @@ def scaled_maxima(
         while latent < len(product):
             for i in range(len(largest)):
                 value = np.float32(product[latent, i]) * row_step[latent] * column_step[i]
-                largest[i] = _larger(largest[i], value + bias[latent])
+                largest[i] = larger(largest[i], value + bias[latent])
             latent += n_lanes
 
 # %% ../../nbs/03_sae/04_int8_candidates.ipynb #1b7419fe

@@ -16,7 +16,8 @@ import torch
 from fastcore.basics import patch
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
-from ..core import SIBError, loop_threads, run_in_threads, row_cuts, run_over_rows, torch_threads
+from ..core import SIBError, loop_threads, row_cuts, run_in_threads, run_over_rows
+from ..core import torch_threads
 from ..language_model.packed_forward import fast_products
 from .int8_candidates import has_candidates, new_candidates
 from .sae import SAE, batch_cut
