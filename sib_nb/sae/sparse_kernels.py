@@ -495,15 +495,18 @@ def row_gradient(
     idx,
     weights,
     rows,
-    extra,  # added: `(n, d)`, or no rows
+    extra,  # rows that are added, `(m, d)`
+    extra_row,  # which of them to which row, -1: none, `(n,)`
     i,  # which row
     out,  # written: `(d,)`
 ):
     "Row i of a gradient."
     entry = ptr[i]
     end = ptr[i + 1]
-    for j in range(len(out)):
-        out[j] = extra[i, j] if len(extra) else 0
+    if extra_row[i] >= 0:
+        out[:] = extra[extra_row[i]]
+    else:
+        out[:] = 0
     while entry + 4 <= end:
         w_0 = weights[entry]
         w_1 = weights[entry + 1]
@@ -547,7 +550,8 @@ def measure(
     idx,
     weights,
     rows,
-    extra,  # these five as in `row_gradient`
+    extra,
+    extra_row,  # these six as in `row_gradient`
     place,  # row of `kept` that gets the gradient of a row, -1: none, `(n,)`
     kept,  # written: `(rows with a place, d)`
     parameter,  # of unit rows, `(n, d)`; without rows, nothing is removed
@@ -560,10 +564,10 @@ def measure(
     scratch = np.empty(rows.shape[1], rows.dtype)
     for i in range(start, stop):
         squares[i] = along[i] = 0
-        if ptr[i] == ptr[i + 1] and not len(extra):
+        if ptr[i] == ptr[i + 1] and extra_row[i] < 0:
             continue
         gradient = kept[place[i]] if place[i] >= 0 else scratch
-        row_gradient(ptr, idx, weights, rows, extra, i, gradient)
+        row_gradient(ptr, idx, weights, rows, extra, extra_row, i, gradient)
         if len(parameter):
             along[i] = _dot(gradient, parameter[i])
             squares[i] = _squares_without(gradient, along[i], parameter[i])
@@ -578,7 +582,8 @@ def adam_rows(
     idx,
     weights,
     rows,
-    extra,  # these five as in `row_gradient`
+    extra,
+    extra_row,  # these six as in `row_gradient`
     place,
     kept,
     along,  # these three from `measure`
@@ -602,11 +607,11 @@ def adam_rows(
         m = first_moment[i]
         v = second_moment[i]
         total = along[i]
-        has_gradient = ptr[i] < ptr[i + 1] or len(extra) > 0
+        has_gradient = ptr[i] < ptr[i + 1] or extra_row[i] >= 0
         if has_gradient:
             gradient = kept[place[i]] if place[i] >= 0 else scratch
             if place[i] < 0:
-                row_gradient(ptr, idx, weights, rows, extra, i, gradient)
+                row_gradient(ptr, idx, weights, rows, extra, extra_row, i, gradient)
             for j in range(len(p)):
                 g = (gradient[j] - total * p[j]) * clip
                 m[j] += (g - m[j]) * decay_1

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ALONE', 'TURNED_FROM', 'ROWS', 'DENSE_FROM', 'KEPT_FROM', 'KEPT_BYTES', 'SparseLatents', 'GradientTerm', 'OneProcess',
            'Encoder', 'over_pieces', 'in_pieces', 'entries_above', 'BatchEntries', 'batch_entries', 'can_be_sparse',
-           'active_latents', 'SelectedPreactivations', 'SparseOut', 'sparse_forward', 'feature_rows', 'RowGradient',
-           'row_gradients', 'check_adam', 'adam_step']
+           'active_latents', 'SelectedPreactivations', 'SparseOut', 'sparse_forward', 'DenseColumns', 'DenseTerm',
+           'feature_rows', 'RowGradient', 'row_gradients', 'check_adam', 'adam_step']
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #6422dc6e
 from dataclasses import dataclass, replace
@@ -630,35 +630,82 @@ def _encode_and_decode(sae, x, centred, found, products, exchange):
     return SparseOut(sae, x, exchange.decoded(decoded) + sae.b_dec, latents, selected)
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #4f1c6cee
-class _DenseProduct(torch.autograd.Function):
-    "`_Product` by dense products with the rows of the latents `cols`, which hold all entries."
+class DenseColumns:
+    "Entries of some latents as a table, and dense products with it."
 
-    @staticmethod
-    def forward(ctx, values, W, latents, deferred, cols, products):
-        where = torch.zeros(len(W), dtype=torch.long)
+    def __init__(self, latents, cols, d_sae, products):
+        where = torch.zeros(d_sae, dtype=torch.long)
         where[cols] = torch.arange(len(cols))
         token = torch.from_numpy(np.repeat(np.arange(len(latents)), np.diff(latents.ptr)))
-        ctx.place = token * len(cols) + where[torch.from_numpy(latents.idx).long()]
-        rows = W.index_select(0, cols)
-        ctx.save_for_backward(values, rows)
-        ctx.latents, ctx.deferred, ctx.products = latents, deferred, products or W.dtype
-        z = values.new_zeros(len(latents) * len(cols)).index_copy(0, ctx.place, values)
+        self.cols = cols  # `(c,)`, hold all entries
+        self.place = token * len(cols) + where[torch.from_numpy(latents.idx).long()]
+        self.shape = len(latents), len(cols)
+        self.products = products  # dtype in which products are computed
+
+    def table(self, values):  # of the entries; `(n, c)`
+        n, c = self.shape
+        return values.new_zeros(n * c).index_copy(0, self.place, values).view(n, c)
+
+    def product(self, left, right):
+        "`left @ right.T`"
         with torch_threads(loop_threads()):
-            product = _multiply(z.view(-1, len(cols)), rows.T.to(ctx.products))
-        return torch.from_numpy(product)
+            return torch.from_numpy(_multiply(left, right.to(self.products)))
+
+# %% ../../nbs/03_sae/05_sparse_step.ipynb #6f8f345b
+class DenseTerm(NamedTuple):
+    "A part of a gradient, whose rows are computed."
+
+    cols: Tensor  # the latents, `(c,)`
+    rows: Tensor  # of the gradient, `(c, d)`
+
+
+def _deferred_rows(term, deferred, n_rows):
+    "None, with the term deferred; without a list, the gradient `(n_rows, d)`."
+    if deferred is not None:
+        deferred.append(term)
+        return None
+    return term.rows.new_zeros(n_rows, term.rows.shape[1]).index_copy(0, *term)
+
+# %% ../../nbs/03_sae/05_sparse_step.ipynb #0c37622b
+class _DenseProduct(torch.autograd.Function):
+    "`_Product` by dense products."
+
+    @staticmethod
+    def forward(ctx, values, W, dense, deferred):
+        rows = W.index_select(0, dense.cols)
+        ctx.save_for_backward(values, rows)
+        ctx.dense, ctx.deferred, ctx.n_rows = dense, deferred, len(W)
+        return dense.product(dense.table(values), rows.T)
 
     @staticmethod
     def backward(ctx, grad):
         values, rows = ctx.saved_tensors
-        with torch_threads(loop_threads()):
-            of_all = torch.from_numpy(_multiply(grad, rows.to(ctx.products)))
-        grad_values = of_all.flatten()[ctx.place]
-        grad_W = None
-        if ctx.deferred is None:
-            grad_W = ctx.latents.weighted_rows(_np(values), grad)
-        else:
-            ctx.deferred.append(GradientTerm(ctx.latents, _np(values), _np(grad)))
-        return grad_values, grad_W, None, None, None, None
+        dense = ctx.dense
+        grad_values = dense.product(grad, rows).flatten()[dense.place]
+        grad_rows = dense.product(dense.table(values).T, grad.T)
+        grad_W = _deferred_rows(DenseTerm(dense.cols, grad_rows), ctx.deferred, ctx.n_rows)
+        return grad_values, grad_W, None, None
+
+# %% ../../nbs/03_sae/05_sparse_step.ipynb #4213cfae
+class _DenseEncode(torch.autograd.Function):
+    "`_Encode` by dense products."
+
+    @staticmethod
+    def forward(ctx, centred, W_enc, b_enc, b_dec, latents, dense, deferred):
+        ctx.save_for_backward(centred, W_enc)
+        ctx.latents, ctx.dense, ctx.deferred = latents, dense, deferred
+        return latents.values
+
+    @staticmethod
+    def backward(ctx, grad):
+        centred, W_enc = ctx.saved_tensors
+        dense = ctx.dense
+        table = dense.table(grad * (ctx.latents.values > 0))
+        rows = dense.product(table.T, centred.T)
+        grad_W = _deferred_rows(DenseTerm(dense.cols, rows), ctx.deferred, W_enc.shape[1])
+        grad_bias = table.new_zeros(W_enc.shape[1]).index_copy(0, dense.cols, table.sum(0))
+        grad_W = None if grad_W is None else grad_W.T
+        return None, grad_W, grad_bias, -(W_enc @ grad_bias), None, None, None
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #bc2d4924
 @torch.no_grad()
@@ -690,11 +737,13 @@ def reconstruction(
         return torch.full_like(self.centred, torch.nan)  # the loss is not finite
     latents = found.detach()
     weights = sae.W_enc, sae.b_enc, self.b_dec
-    values = _Encode.apply(self.centred, *weights, found, _deferred(sae, 'W_enc'))
-    arguments = values, sae.W_dec, latents, _deferred(sae, 'W_dec')
+    of_encoder, of_decoder = (_deferred(sae, name) for name in ('W_enc', 'W_dec'))
     if k < DENSE_FROM * len(cols):
-        return _Product.apply(*arguments)
-    return _DenseProduct.apply(*arguments, cols, self.encoder.products)
+        values = _Encode.apply(self.centred, *weights, found, of_encoder)
+        return _Product.apply(values, sae.W_dec, latents, of_decoder)
+    dense = DenseColumns(found, cols, sae.cfg.d_sae, self.encoder.products or self.centred.dtype)
+    values = _DenseEncode.apply(self.centred, *weights, found, dense, of_encoder)
+    return _DenseProduct.apply(values, sae.W_dec, dense, of_decoder)
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #385cdbb9
 def feature_rows(
@@ -725,17 +774,28 @@ class RowGradient:
 
     name: str
     parameter: Tensor
-    terms: tuple  # arguments of `row_gradient`: ptr, idx, weights, rows, extra
+    terms: tuple  # arguments of `row_gradient`: ptr, idx, weights, rows, extra, extra_row
     along: np.ndarray  # component along each row of the parameter
     place: np.ndarray  # where `kept` has the gradient of a row; -1: nowhere
     kept: np.ndarray  # rows of the gradient, which are not computed a second time
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #f544d498
-def _extra(parameter):
-    "What is not deferred: `parameter.grad` as rows; or no rows."
+def _extra(parameter, dense):
+    "`parameter.grad` and the dense terms as rows, and which belongs to which row."
+    n_rows = len(_rows(parameter.detach()))
+    if parameter.grad is None and not dense:
+        return _rows(parameter.detach())[:0], np.full(n_rows, -1, np.int32)
+    if parameter.grad is None and len(dense) == 1:
+        place = np.full(n_rows, -1, np.int32)
+        place[dense[0].cols.numpy()] = np.arange(len(dense[0].cols))
+        return dense[0].rows.numpy(), place
     if parameter.grad is None:
-        return _rows(parameter.detach())[:0]
-    return _rows(_same_layout(parameter.grad, parameter))
+        total = np.zeros_like(_rows(parameter.detach()))
+    else:
+        total = _rows(_same_layout(parameter.grad, parameter)).copy()
+    for term in dense:
+        total[term.cols.numpy()] += term.rows.numpy()
+    return total, np.arange(n_rows, dtype=np.int32)
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #2887ae1e
 def _joined_latents(terms):
@@ -795,7 +855,9 @@ def row_gradients(sae: SAE) -> list:  # of `RowGradient`
         if not terms and parameter.grad is None:
             continue
         rows = _rows(parameter.detach())
-        arguments = (*_sparse_part(terms, rows, known), _extra(parameter))
+        by_entries = [term for term in terms if isinstance(term, GradientTerm)]
+        dense = [term for term in terms if isinstance(term, DenseTerm)]
+        arguments = (*_sparse_part(by_entries, rows, known), *_extra(parameter, dense))
         along = np.empty(len(rows), rows.dtype)
         place, kept = _space(arguments[0], rows)
         found.append(RowGradient(name, parameter, arguments, along, place, kept))

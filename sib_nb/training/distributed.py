@@ -20,7 +20,7 @@ from ..core import SIBError
 from ..language_model.activations import ActivationBatch
 from ..sae.adaptive_groups import Groups
 from ..sae.sae import SAE, SAEOut
-from ..sae.sparse_step import GradientTerm, OneProcess, SparseLatents
+from ..sae.sparse_step import DenseTerm, GradientTerm, OneProcess, SparseLatents
 from .config import ALL_TERMS, as_batch
 from .objective import auxk, decoder_l1, fvu, group_dependence, group_information
 from .objective import group_l1, l0, l1, selected_columns
@@ -238,7 +238,11 @@ def share_terms(
     "Replace the deferred gradients of a rank's tokens by the mean over ranks."
     known = {}  # entries, which both weights have in common
     for terms in sae.deferred.values():
-        for i, (latents, weights, rows) in enumerate(terms):
+        for i, term in enumerate(terms):
+            if isinstance(term, DenseTerm):  # all ranks have the same latents there
+                terms[i] = term._replace(rows=reduced(term.rows) / ranks()[1])
+                continue
+            latents, weights, rows = term
             if id(latents.idx) not in known:
                 known[id(latents.idx)] = all_entries(latents)
             mean = gathered_unequal(torch.from_numpy(weights)).numpy() / ranks()[1]
