@@ -500,6 +500,28 @@ def _spare_failures(dispatcher):
         if hasattr(cache, name):
             setattr(cache, name, _forgiving(getattr(cache, name)))
 
+# %% ../nbs/00_core.ipynb #583bf7ce
+def _called_files(
+    function,  # that is compiled
+) -> set:  # of paths
+    "The files of a loop and of all loops that it calls."
+    names = function.__code__.co_names
+    called = [getattr(function.__globals__.get(name), 'py_func', None) for name in names]
+    files = {function.__code__.co_filename}
+    for one in called:
+        if one is not None and one is not function:
+            files |= _called_files(one)
+    return files
+
+
+def _note_files(dispatcher):
+    "Machine code on disk is that of the files as they are now."
+    file = getattr(getattr(dispatcher, '_cache', None), '_cache_file', None)
+    if file is None:
+        return
+    stats = [Path(name).stat() for name in sorted(_called_files(dispatcher.py_func))]
+    file._source_stamp = [(stat.st_mtime, stat.st_size) for stat in stats]
+
 # %% ../nbs/00_core.ipynb #9ccc3dcb
 def cached_njit(
     **options,  # of `numba.njit`, without `cache`
@@ -512,6 +534,7 @@ def cached_njit(
             return njit(**options)(function)
         try:
             dispatcher = njit(cache=True, **options)(function)
+            _note_files(dispatcher)
         except (RuntimeError, OSError):  # no folder can be written
             return njit(**options)(function)
         _spare_failures(dispatcher)
