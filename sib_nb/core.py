@@ -513,7 +513,7 @@ def _called_files(
             files |= _called_files(one)
     return files
 
-
+# %% ../nbs/00_core.ipynb #1a0013ce
 def _note_files(dispatcher):
     "Machine code on disk is that of the files as they are now."
     file = getattr(getattr(dispatcher, '_cache', None), '_cache_file', None)

@@ -161,7 +161,8 @@ def workspace(
     n_latents: int,
     k: int,
     dtype=np.float32,
-) -> Workspace:
+) -> Workspace:  # for the search of `k` among `n_latents`
+    "Memory, which every thread needs for itself."
     n_lanes = min(n_latents, (4 * k + 31) // 32 * 32)
     numbers = np.empty(n_latents, dtype), np.empty(n_lanes, dtype)
     flags = np.zeros((n_latents + 7) // 8 * 8, np.uint8)
@@ -206,6 +207,7 @@ def select(
     "The `k` largest pre-activations of each token, at least 0."
     n_tokens, n_latents = pre.shape
     everything = np.arange(n_latents)
+    has_lanes = n_latents >= LANES_FROM * k
     values, maxima, flags, latents, near = space
     for i in range(n_tokens):
         start = (first + i) * k
@@ -213,9 +215,9 @@ def select(
             bad[first + i] = True
             continue
         count = n_latents
-        if n_latents >= LANES_FROM * k:
+        if has_lanes:
             count = find_candidates(values, k, 0, maxima, flags, latents, near)[0]
-        if count <= len(near) and n_latents >= LANES_FROM * k:
+        if has_lanes and count <= len(near):
             write_largest(near[:count], latents, k, start, idx, val)
         else:
             write_largest(values, everything, k, start, idx, val)

@@ -673,7 +673,7 @@ class DenseTerm(NamedTuple):
     cols: Tensor  # the latents, `(c,)`
     rows: Tensor  # of the gradient, `(c, d)`
 
-
+# %% ../../nbs/03_sae/05_sparse_step.ipynb #5dea163f
 def _deferred_rows(term, deferred, n_rows):
     "None, with the term deferred; without a list, the gradient `(n_rows, d)`."
     if deferred is not None:
