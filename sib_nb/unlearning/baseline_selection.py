@@ -120,7 +120,9 @@ GRIDS = {  # settings that are swept, by baseline
         false_positive_rate=(0.005, 0.02, 0.05, 0.1, 0.2), strength=(10.0, 40.0),
     ),
     'erasure': product(  # ours
-        exclusive=(2.0, 3.0), layer=(1,), second=(None, 3)
+        exclusive=(1.0, 1.25, 1.5, 2.0, 3.0), layer=(1,), second=(None, 3)
+    ) + product(
+        exclusive=(1.0, 1.5, 2.0), layer=(1,), second=(2, 4)
     ) + product(exclusive=(6.0,), layer=(1,), second=(3,)),
     'lexicon': product(share=(0.6, 0.7, 0.8, 0.9, 0.95), layer=(1,)),  # a control
     'heading push': product(  # a control

@@ -442,7 +442,7 @@ class LeakProbe(nn.Module):
 @patch
 def leak(self: LeakProbe, x):
     "KL(uniform ‖ probe) on closed streams: 0 if the probe knows nothing."
-    weight, bias = self.linear.weight.detach(), self.linear.bias.detach()
+    weight, bias = (part.detach().clone() for part in (self.linear.weight, self.linear.bias))
     logits = F.linear(x, weight, bias)
     return -logits.log_softmax(-1).mean() - math.log(logits.shape[-1])
 
