@@ -65,7 +65,7 @@ def _spacing(values):
     dtype = check_tensor(values, 'samples').dtype
     return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
 
-
+# %% ../../nbs/02_information/01_estimators.ipynb #2b28b6d6
 def _smallest_eigenvalue(x, spacing):
     "What rounding alone can make of an eigenvalue 0 of the correlation matrix of `x`."
     size = 1 + (x.mean(0).square() / x.var(0)).max()  # mean square by variance
@@ -375,7 +375,7 @@ def _activity_table(on):
         raise SIBError('on has no tokens; pass at least one')
     return on
 
-
+# %% ../../nbs/02_information/01_estimators.ipynb #fa814606
 def pair_mi(
     on: torch.Tensor,  # `(n, s)` booleans: which features fire on which tokens
     rows: torch.Tensor | None = None,  # `(r,)` long: features to compare with all; None: all
