@@ -702,7 +702,7 @@ def _mean_of_drawn_runs(values, n_draws, rng):
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #366837c0
 def _bootstrap(triples, statistic, options):
-    "Mean over runs and its interval, NaN for a single name; `statistic` gives (draws, …) of a run."
+    "Mean over runs and its interval; `statistic` gives (draws, …) of a run."
     n_draws, level, seed = options
     check_count(n_draws, 'n_draws', minimum=2)
     check_number(level, 'level', above=0, below=1)
@@ -715,7 +715,7 @@ def _bootstrap(triples, statistic, options):
         values.append(statistic(triple, *accuracies))
     means = _mean_of_drawn_runs(np.stack(values), n_draws, rng)
     if len(names) < 2:  # every draw is the same
-        return means[0], np.full_like(means[0], np.nan), np.full_like(means[0], np.nan)
+        return means[0], *np.full((2, *means[0].shape), np.nan)
     lower, upper = np.nanquantile(means[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return means[0], lower, upper
 
@@ -765,6 +765,19 @@ def _difference_statistic(four, original, edited, reference, other):
     return one - two
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #11e51e9f
+def _paired_runs(runs, others):
+    "Forget grids of two edits: (original, edited, reference, edited in another way) a run."
+    pairs = _side_runs(runs, 'forget'), _side_runs(others, 'forget')
+    if len(pairs[0]) != len(pairs[1]):
+        raise SIBError(f'{len(pairs[0])} and {len(pairs[1])} runs: pass as many of both edits')
+    fours = []
+    for one, two in zip(*pairs):
+        if one[1].conditions != two[1].conditions or list(one[1].entities) != list(two[1].entities):
+            raise SIBError('the two edits were asked different questions; ask them the same')
+        fours.append([*one, two[1]])
+    return fours
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #3438a332
 def removed_difference(
     runs,  # as for `removed_interval`
     others,  # of another edit, asked the same: as many runs, in the same order
@@ -773,14 +786,7 @@ def removed_difference(
     seed: int = 0,  # of the bootstrap
 ) -> tuple:  # mean, lower and upper end; NaN ends for a single entity
     "Removed share minus that of another edit, with a paired bootstrap interval over entities."
-    fours = []
-    triples = _side_runs(runs, 'forget'), _side_runs(others, 'forget')
-    if len(triples[0]) != len(triples[1]):
-        raise SIBError(f'{len(triples[0])} and {len(triples[1])} runs: pass as many of both edits')
-    for one, two in zip(*triples):
-        if one[1].conditions != two[1].conditions or list(one[1].entities) != list(two[1].entities):
-            raise SIBError('the two edits were asked different questions; ask them the same')
-        fours.append([*one, two[1]])
+    fours = _paired_runs(runs, others)
     return tuple(map(float, _bootstrap(fours, _difference_statistic, (n_draws, level, seed))))
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #ae3302d3
