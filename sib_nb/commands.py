@@ -6,7 +6,7 @@
 __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failures_in_one_line', 'importing', 'run_options',
            'list_runs', 'group_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
            'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options', 'sib_figures', 'audit_options',
-           'audit_config', 'audit_one', 'execute_search', 'execute_audit', 'sib_audit']
+           'audit_config', 'audit_place', 'audit_one', 'execute_search', 'execute_audit', 'sib_audit']
 
 # %% ../nbs/09_commands.ipynb #766b9167
 import contextlib
@@ -365,15 +365,16 @@ def audit_options(
     latents: str = '',  # of the SAE, set to zero: numbers and ranges, as 0-31,40
     model: str = 'gemma2',  # the original: an embedded model, or a name on the hub or folder
     forget: str = None,  # what is forgotten: a domain, or a folder of your own (default: biology)
-    layer: int = 2,  # of a control or noise, 0-based
-    n: int = 60,  # questions of each side
-    split_seed: int = 0,  # of the split of the entities
+    layer: int = None,  # of a control or noise, 0-based (default: 2)
+    n: int = None,  # questions of each side (default: 60; 10 with --quick)
+    split_seed: int = None,  # of the split of the entities (default: 0); a search splits by its seed
     seed: int = 0,  # of everything that is drawn
     parts: str = 'inside,attacks,costs',  # beside asking, separated by commas; empty for none
     name: str = None,  # of the edit in tables (default: that of --edit)
     out: str = None,  # folder; audit, card and figure go into its folder audits (default: data/results)
     csv: bool = False,  # add the measurements to audit.csv in that folder
     quick: bool = False,  # few questions and steps, to try the command
+    force: bool = False,  # replace an audit or a search that was made with other settings
     quiet: bool = False,  # the verdict only
 ):
     "Audit an edit of a language model: removed, hidden, damaged, or a cue."
@@ -388,10 +389,32 @@ def audit_config(
     from sib_nb.unlearning.audit import QUICK_AUDIT, AuditConfig
 
     parts = tuple(part.strip() for part in options['parts'].split(',') if part.strip())
-    given = dict(split_seed=options['split_seed'], seed=options['seed'], parts=parts)
-    if options['quick']:
-        return replace(QUICK_AUDIT, **given)
-    return AuditConfig(n=options['n'], **given)
+    given = {name: options[name] for name in ('n', 'split_seed') if options[name] is not None}
+    usual = QUICK_AUDIT if options['quick'] else AuditConfig()
+    return replace(usual, seed=options['seed'], parts=parts, **given)
+
+# %% ../nbs/09_commands.ipynb #29b5070e
+def audit_place(
+    task,  # `AuditTask`
+    options: dict,  # of `audit_options`
+) -> tuple:  # name of the edit, its file
+    "Where an audit goes. Errors: `SIBError` if it cannot, or if another audit is there."
+    from sib_nb.core import SIBError
+    from sib_nb.integrity import check_writable
+    from sib_nb.unlearning import audit_report as report
+
+    name = options['name'] or Path(options['edit']).name
+    if not options['name']:
+        draws = [options['quick'] and 'quick', options['latents']]
+        draws.append(options['layer'] is not None and f'L{options["layer"]}')
+        name = '-'.join([name, *filter(None, draws)])
+    if name != Path(name).name or name in ('', '.', '..'):
+        raise SIBError(f'--name {name} is not the name of a file; leave out folders')
+    file = report.audit_file(name, task, options['out'])
+    if not options['force']:
+        report.check_same_audit(file, task.config)
+    check_writable(file.parent)
+    return name, file
 
 # %% ../nbs/09_commands.ipynb #ea0d681c
 def audit_one(
@@ -403,11 +426,12 @@ def audit_one(
     from sib_nb.unlearning import audit_report as report
     from sib_nb.unlearning.audit import audit, save_audit
 
-    edit, control = report.named_edit(task, options['edit'], options['layer'], options['latents'])
-    name = options['name'] or Path(options['edit']).name + ('-quick' if options['quick'] else '')
+    name, file = audit_place(task, options)
+    layer = report.CONTROL_LAYER if options['layer'] is None else options['layer']
+    edit, control = report.named_edit(task, options['edit'], layer, options['latents'])
     show = not options['quiet']
     found = audit(task, edit, name=name, control=control, progress=show)
-    file = save_audit(found, report.audit_file(name, task, options['out']))
+    file = save_audit(found, file)
     rows = report.audit_rows(found)
     written = [file, report.write_card(found, file.with_suffix('.md'))]
     written.append(report.save_audit_figure(rows, file.with_suffix('.png')))
@@ -424,17 +448,22 @@ def execute_search(
     options: dict,  # of `audit_options`
 ):
     "Search settings of baselines on validation entities; n questions a side, one seed."
-    from sib_nb.core import data_dir, printable
+    from sib_nb.core import SIBError, data_dir, printable
     from sib_nb.unlearning.baseline_selection import GRIDS, SelectionConfig, sweep_all
 
+    if options['split_seed'] is not None:
+        raise SIBError('a search splits the entities by its seed; leave out --split_seed')
     names = [name.strip() for name in options['search'].split(',')]
     names = list(GRIDS) if names == ['all'] else names
     grids = {name: GRIDS.get(name, ()) for name in names}
     if options['quick']:
         grids = {name: grid[:1] for name, grid in grids.items()}
-    config = SelectionConfig(grids, (options['seed'],), n_questions=options['n'])
-    file = Path(options['out'] or data_dir() / 'results') / 'baseline_scores.json'
-    found = sweep_all(model, options['forget'], file, config, not options['quiet'])
+    n = options['n'] or (10 if options['quick'] else 60)
+    config = SelectionConfig(grids, (options['seed'],), n_questions=n)
+    quick = '-quick' if options['quick'] else ''
+    file = Path(options['out'] or data_dir() / 'results') / f'baseline_scores{quick}.json'
+    show = not options['quiet']
+    found = sweep_all(model, options['forget'], file, config, show, replace=options['force'])
     for record in found:
         print(f'{record["name"]}: {len(record["rows"])} settings, chosen {record["chosen"]}')
     print(f'written: {printable(file)}')
@@ -448,7 +477,12 @@ def execute_audit(
     from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
     from sib_nb.unlearning.audit import audit_task
-    from sib_nb.unlearning.audit_report import audit_study, load_audit_rows, save_audit_figure
+    from sib_nb.unlearning.audit_report import (
+        CONTROL_LAYER,
+        audit_study,
+        load_audit_rows,
+        save_audit_figure,
+    )
 
     options = dict(options, forget=options['forget'] or DEFAULT_FORGET)
     model = load_model(options['model'])
@@ -458,7 +492,9 @@ def execute_audit(
     task = audit_task(model, options['forget'], audit_config(options), kept)
     if options['edit'] != 'study':
         return audit_one(task, options)
-    made = audit_study(task, folder=options['out'], progress=not options['quiet'])
+    layer = CONTROL_LAYER if options['layer'] is None else options['layer']
+    show = not options['quiet']
+    made = audit_study(task, folder=options['out'], layer=layer, progress=show)
     for name, found in made.items():
         print(f'{name}: {found.verdict}')
     folder = options['out']

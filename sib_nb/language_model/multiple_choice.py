@@ -469,6 +469,7 @@ class Hooked:
         self.exact = exact
         self._handles = []
         self._mask = None  # attention mask of the forward pass that is running
+        self._n_past = 0  # tokens before it, in the cache
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #436eb939
 @patch
@@ -485,6 +486,8 @@ def on(
 def _note_mask(self: Hooked, module, args, kwargs):
     "Hook before the forward pass."
     self._mask = kwargs.get('attention_mask')
+    past = kwargs.get('past_key_values')
+    self._n_past = past.get_seq_length() if past is not None else 0
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #fdd841a8
 @patch
@@ -495,7 +498,7 @@ def _may_edit(self: Hooked, h):
     else:
         mask = self._mask[:, -h.shape[1] :]
     editable = mask.bool()
-    if self._mask is None or self._mask.shape[1] == h.shape[1]:
+    if not self._n_past:
         editable = editable & (mask.cumsum(1) > 1)  # not the first token
     return mask, editable
 

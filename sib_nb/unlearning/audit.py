@@ -120,6 +120,8 @@ def _check(self: AuditConfig):
         check_count(getattr(self, name), name, 1)
     for part in self.parts:
         check_choice(part, 'part', AUDIT_PARTS)
+    if self.part == 'train' and 'attacks' in self.parts:
+        raise SIBError("attacks learn from train entities; take another part, or leave 'attacks' out")
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #8f370b09
 _FEW = (
@@ -618,7 +620,7 @@ def changes(self: AuditTask, edited):
 def letter_questions(self: AuditTask, part, n):
     "Prompts of one part under the own heading."
     own = [Condition('chat', 'own')]
-    return self.kept(f'letters {part}', lambda: self.questions(n, part, own))
+    return self.kept(f'letters {part} {n}', lambda: self.questions(n, part, own))
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #c4cc3311
 @patch
@@ -704,7 +706,7 @@ def changed_rows(self: AuditTask, edited):
     "A row for each attack that changes the model without training."
     before = self.attacked(edited)['forget']
     original = self.stored('attacked original', lambda: self.attacked(self.original))['forget']
-    attacked = _Attacked(self.config.n_attacked, before, original)
+    attacked = _Attacked(len(self.attack_questions().forget), before, original)
     changed, junk = self.changes(edited)
     rows = []
     for name, one in changed.items():
@@ -736,7 +738,8 @@ def attacks(self: AuditTask, edited):
     rows = self.changed_rows(edited)
     before = self.plain_accuracy(edited)
     original = self.stored('plain original', lambda: self.plain_accuracy(self.original))
-    attacked = _Attacked(self.config.n_attacked, before, original)
+    asked = self.letter_questions(self.config.part, self.config.n_attacked)
+    attacked = _Attacked(len(asked.forget), before, original)
     return rows + self.search_rows(edited, attacked) + self.relearning_rows(edited, attacked)
 
 # %% ../../nbs/05_unlearning/09_audit.ipynb #d14f325b
@@ -790,7 +793,8 @@ def costs(self: AuditTask, edited, grids):
     found |= {f'original_{name}': value for name, value in before.items()}
     prompts = [row['question'] for row in self.asked.retain[:5]]
     found |= latency(self.original, edited, prompts)
-    by_domain = accuracy_by_domain(self.answers('original'), grids)
+    subjects = [row['subject'] for row in self.asked.retain]
+    by_domain = accuracy_by_domain(self.answers('original'), grids, subjects)
     written = generations(self.original, edited, _shown_prompts(self.asked))
     return dict(found, by_domain=by_domain.to_dict('records'), generations=written)
 
@@ -863,11 +867,18 @@ def audit_task(
     domains.check_tokens(model.tokenizer)
     return AuditTask(model, domains, config or AuditConfig(), folder and Path(folder))
 
+# %% ../../nbs/05_unlearning/09_audit.ipynb #424821b3
+def _check_scored(task):
+    "Raise `SIBError` where the original does not answer better than the reference."
+    original = task.answers('original')
+    removed_interval([(original, original, task.answers('reference'))], n_draws=2)
+
 # %% ../../nbs/05_unlearning/09_audit.ipynb #77cfb86d
 def _measure(task, edited, timed):
     "Grids of the edited model, and what the parts of the audit found."
     with sharing_lower(task.lower_streams(edited)):
         timed('original and reference', task.compared)
+        _check_scored(task)
         grids = timed('asking', lambda: task.edited_answers(edited))
     makers = dict(inside=task.inside, attacks=task.attacks)
     makers['costs'] = lambda one: task.costs(one, grids)
@@ -925,6 +936,14 @@ def audit(
     about = _about(task, edited, control, timed)
     return Audit(name, judge(numbers), numbers, table, summary, **found, about=about, grids=grids)
 
+# %% ../../nbs/05_unlearning/09_audit.ipynb #62d3e219
+def _n_attacked(task):
+    "Questions of both sides under attacks; a small benchmark has fewer than were wanted."
+    if 'attacks' not in task.config.parts:
+        return [0, 0]
+    asked = task.attack_questions()
+    return [len(asked.forget), len(asked.retain)]
+
 # %% ../../nbs/05_unlearning/09_audit.ipynb #1d4496e7
 def _about(task, edited, control, timed):
     "Where an audit comes from."
@@ -935,6 +954,8 @@ def _about(task, edited, control, timed):
         control=bool(control),
         layer=edited.layer,
         config=asdict(task.config),
+        asked_n=[len(task.asked.forget), len(task.asked.retain)],
+        asked_n_attacked=_n_attacked(task),
         seconds=timed.seconds,
         processor_seconds=timed.processor,
         threads=torch.get_num_threads(),

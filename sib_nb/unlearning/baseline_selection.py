@@ -120,10 +120,10 @@ GRIDS = {  # settings that are swept, by baseline
         false_positive_rate=(0.005, 0.02, 0.05, 0.1, 0.2), strength=(10.0, 40.0),
     ),
     'erasure': product(  # ours
-        exclusive=(1.0, 1.25, 1.5, 2.0, 3.0), layer=(1,), second=(None, 3)
-    ) + product(
-        exclusive=(1.0, 1.5, 2.0), layer=(1,), second=(2, 4)
-    ) + product(exclusive=(6.0,), layer=(1,), second=(3,)),
+        exclusive=(1.0, 1.25, 2.0, 3.0), layer=(1,), second=(None, 3)
+    ) + product(exclusive=(1.5, 6.0), layer=(1,), second=(3,)) + product(
+        exclusive=(2.0,), layer=(1,), second=(3,), n_latents=(2048,)
+    ),
     'lexicon': product(share=(0.6, 0.7, 0.8, 0.9, 0.95), layer=(1,)),  # a control
     'heading push': product(  # a control
         layer=(0, 1, 2, 3, 4), length=(0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 32.0)
@@ -557,15 +557,19 @@ def _find_record(records, record):
     return None
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #898ff0d5
-def _record(file, names, key, grid):
-    "The stored record with these names and this key if its settings are in the grid; or a new one."
+def _record(file, names, key, grid, replace=False):
+    "The stored record with these names, to go on with, or a new one."
     empty = dict(names, key=key, rows=[], chosen=None, done=False)
     stored = _find_record(_stored_records(file), empty)
-    if stored is None or stored['key'] != key:
+    if stored is None:
         return empty
-    if any(row['setting'] not in grid for row in stored['rows']):
-        return empty
-    return dict(stored, done=stored['done'] and len(stored['rows']) == len(grid))
+    if stored['key'] == key and all(row['setting'] in grid for row in stored['rows']):
+        return dict(stored, done=stored['done'] and len(stored['rows']) == len(grid))
+    if not replace:
+        name = f'{names["name"]}, seed {names["seed"]}'
+        remedy = 'replace it with replace=True (--force), or choose another file (--out)'
+        raise SIBError(f'{file} has a search of {name} with other questions or settings; {remedy}')
+    return empty
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #898ff0d6
 def _save_record(file, record):
@@ -623,6 +627,13 @@ def _run_sweep(record, sweep, grid, report, file, progress):
     record.update(_reported(sweep, report, _answers_file(file, record)))
     _save_record(file, record)
 
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #95a3fecb
+def _sweep_one(record, make, materials, config, file, progress):
+    "The settings of one baseline."
+    name = record['name']
+    sweep = Sweep(name, make, materials.validation, config.gate)
+    _run_sweep(record, sweep, config.grids[name], materials.report, file, progress)
+
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #45143abf
 def sweep_all(
     model,  # the original
@@ -630,6 +641,7 @@ def sweep_all(
     file,  # JSON that grows; the answers go into a folder beside it
     config: SelectionConfig | None = None,  # None: all settings, five seeds
     progress: bool = True,
+    replace: bool = False,  # searches of the file that had other questions or settings
 ) -> list:  # records: names, key, rows, chosen, report, summary
     "Sweep all baselines of a configuration. Errors: `SIBError` before any work."
     file = Path(file)
@@ -642,16 +654,17 @@ def sweep_all(
         materials = _materials(model, domains, seed, config)
         shared = dict(model=of_model, materials=materials.key(), gate=config.gate)
         saes = PlainSAEs(model, materials.data, seed)
+        names = dict(model=model.name, domain=domains.name, seed=seed, n_data=config.n_data)
+        records = []
         for name, grid in config.grids.items():
-            names = dict(model=model.name, domain=domains.name, name=name, seed=seed)
-            names['n_data'] = config.n_data
-            record = _record(file, names, content_key(**shared), grid)
+            one = dict(names, name=name)
+            records.append(_record(file, one, content_key(**shared), grid, replace))
+        for record in records:
             if not record['done']:
                 options = dict(saes=saes, domains=domains)
-                make = baseline_maker(name, model, materials.data, seed, **options)
-                sweep = Sweep(name, make, materials.validation, config.gate)
-                _run_sweep(record, sweep, grid, materials.report, file, progress)
-            found.append(record)
+                make = baseline_maker(record['name'], model, materials.data, seed, **options)
+                _sweep_one(record, make, materials, config, file, progress)
+        found += records
     return found
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a64dadf0

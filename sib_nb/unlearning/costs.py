@@ -84,14 +84,16 @@ def answer_costs(
 def accuracy_by_domain(
     original: dict,  # grids of the original
     edited: dict,  # grids of the edited model, of the same questions
+    subjects=None,  # of each retain question; None: the first part of the entity's name
 ) -> pd.DataFrame:  # domain, format, n, original, edited
     "Retain accuracy of both models for each domain and format, mean over headings and wordings."
     rows = []
+    if subjects is None:
+        subjects = [str(name).split('/')[0] for name in original['retain'].entities]
     for condition, before, after in zip(
         original['retain'].conditions, original['retain'].right, edited['retain'].right
     ):
-        for key, first, second in zip(original['retain'].entities, before, after):
-            domain = str(key).split('/')[0]
+        for domain, first, second in zip(subjects, before, after, strict=True):
             rows.append((domain, condition.format, first.item(), second.item()))
     table = pd.DataFrame(rows, columns=['domain', 'format', 'original', 'edited'])
     groups = table.groupby(['domain', 'format'], sort=False)
