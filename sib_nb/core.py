@@ -346,9 +346,13 @@ def load_json(
 
 # %% ../nbs/00_core.ipynb #fa10e105
 def seed_everything(
-    seed: int,  # any non-negative integer
+    seed: int,  # non-negative, below 2**63
 ) -> torch.Generator:  # a new CPU generator with that seed, to pass on explicitly
-    "Seed Python, NumPy and PyTorch."
+    "Seed Python, NumPy and PyTorch. Errors: `SIBError` for another seed."
+    is_count = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not is_count or not 0 <= seed < 2**63:
+        raise SIBError(f'seed={str(seed)[:60]}: expected an integer from 0 to 2**63 - 1')
+    seed = int(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

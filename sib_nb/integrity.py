@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['SUMS', 'file_digest', 'folder_files', 'content_key', 'model_key', 'write_sums', 'read_sums', 'check_sums',
-           'write_sealed_lines', 'read_sealed_lines', 'sweep_temporary', 'check_writable', 'replace_folder',
-           'read_folder']
+           'write_sealed_lines', 'read_sealed_lines', 'sweep_temporary', 'check_writable', 'reading_checkpoint',
+           'replace_folder', 'read_folder']
 
 # %% ../nbs/00_integrity.ipynb #758392ba
 import contextlib
 import ctypes
 import dataclasses
+import errno
 import hashlib
 import json
 import numbers
@@ -381,6 +382,30 @@ def check_writable(
     except SIBError as error:
         raise SIBError(str(error).replace(f'{folder / ".check"}', f'into {folder}')) from None
     return folder
+
+# %% ../nbs/00_integrity.ipynb #03fdb105
+def _unreadable(file, error):
+    "The error for a checkpoint that cannot be read: damage, or a reason outside of it."
+    is_outside = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+    is_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    if is_outside or is_memory or "can't allocate memory" in str(error):
+        cause = error if is_outside else MemoryError()
+        return SIBError(explain_os_error(cause, f'{file} cannot be read'))
+    kind = type(error).__name__
+    return SIBError(f'{file} is damaged or no checkpoint of ours ({kind}); delete it to start over')
+
+# %% ../nbs/00_integrity.ipynb #66bf475e
+@contextlib.contextmanager
+def reading_checkpoint(
+    file,  # written by `torch.save`
+):
+    "Yield what the file holds. What fails in the block, where it is used, is damage: a `SIBError`."
+    try:
+        yield torch.load(file, map_location='cpu', weights_only=True)
+    except SIBError:
+        raise
+    except Exception as error:
+        raise _unreadable(file, error) from None
 
 # %% ../nbs/00_integrity.ipynb #8cad20a7
 def _exchange(new, old):

@@ -254,7 +254,8 @@ _SAE_OPTIONS = ('activation', 'k', 'n_exempt', 'threshold', 'bandwidth')
 _TRAIN_OPTIONS = tuple(option.name for option in fields(TrainConfig) if option.name != 'seed')
 _SAELENS_OPTIONS = ('k', 'steps', 'batch_size', 'lr')
 _PARTS = ('sae', 'knowledge', 'bottleneck', 'train')
-_FIXED = ('layers', 'split_seed', 'seed')  # fields of `GroupConfig` that the run gives
+# fields of `GroupConfig` that the run gives, and lists, for which an option has no form
+_FIXED = ('layers', 'split_seed', 'seed', 'headings')
 _GROUP_OPTIONS = tuple(f.name for f in fields(GroupConfig) if f.name not in _FIXED)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #5e67a0f9
@@ -583,13 +584,17 @@ def _check_name(name, file, field):
         raise SIBError(f'{file}: {field} is {name!r}, not the name of a file beside it; restore it')
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #55bc3d25
+_NO_INTERVAL = [None, None]  # of questions about a single entity
+
+
 def _check_scores(result, file):
     "Refuse a result without the scores that figures show."
     try:
         score = result['eval_result_metrics']['unlearning']['unlearning_score']
         held_out = result['eval_result_unstructured']['heldout']
-        numbers = [score, held_out['score'], *held_out['interval']]
-        is_valid = len(numbers) == 4 and all(isinstance(number, _NUMBER) for number in numbers)
+        ends = list(held_out['interval'])
+        numbers = [score, held_out['score'], *(ends if ends != _NO_INTERVAL else [])]
+        is_valid = len(ends) == 2 and all(isinstance(number, _NUMBER) for number in numbers)
     except (KeyError, TypeError):
         is_valid = False
     if not is_valid:

@@ -35,7 +35,7 @@ def _score_columns(result):
     "SAEBench's unlearning score, and the one on held-out entities."
     unlearning = result['eval_result_unstructured']
     heldout = unlearning['heldout']
-    low, high = heldout['interval']
+    low, high = (np.nan if end is None else end for end in heldout['interval'])
     return dict(
         score=result['eval_result_metrics']['unlearning']['unlearning_score'],
         status=unlearning['status'],

@@ -60,12 +60,29 @@ def _paired_samples(x, y, name):
     return _varying_columns(x), _varying_columns(y)
 
 # %% ../../nbs/02_information/01_estimators.ipynb #44ce5722
-def _log_det_correlation(x):
-    "Log-determinant of the correlation matrix of the columns of `x`; 0 without columns."
+def _spacing(values):
+    "Relative distance of neighbouring numbers of the type of `values`; 0 for integers."
+    dtype = check_tensor(values, 'samples').dtype
+    return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+
+# %% ../../nbs/02_information/01_estimators.ipynb #2b28b6d6
+def _smallest_eigenvalue(x, spacing):
+    "What rounding alone can make of an eigenvalue 0 of the correlation matrix of `x`."
+    size = 1 + (x.mean(0).square() / x.var(0)).max()  # mean square by variance
+    return x.shape[1] * (64 * torch.finfo(x.dtype).eps + (spacing / 2) ** 2 * size)
+
+# %% ../../nbs/02_information/01_estimators.ipynb #42c1cab7
+def _log_det_correlation(x, spacing):
+    "Log-determinant of the correlation matrix of `x`; 0 without columns, NaN if it is singular."
     d = x.shape[1]
     if d == 0:
         return torch.zeros(())
-    return torch.linalg.slogdet(torch.corrcoef(x.T).view(d, d))[1]
+    correlation = torch.corrcoef(x.T).view(d, d)
+    if not correlation.isfinite().all():
+        return torch.tensor(math.nan)
+    values = torch.linalg.eigvalsh(correlation)
+    is_regular = values[0] > _smallest_eigenvalue(x, spacing)
+    return values.log().sum() if is_regular else torch.tensor(math.nan)
 
 # %% ../../nbs/02_information/01_estimators.ipynb #191b4469
 def gaussian_mi(
@@ -74,14 +91,16 @@ def gaussian_mi(
     correct: bool = True,  # subtract the exact bias; the result may then fall below 0
 ) -> float:  # nats
     "MI of the Gaussian with the samples' covariance; for other laws only linear dependence counts."
+    given = x, y
     x, y = _paired_samples(x, y, 'gaussian_mi')
+    spacing = max(map(_spacing, given))
     bias = gaussian_bias(len(x), x.shape[1], y.shape[1])
-    log_dets = _log_det_correlation(x) + _log_det_correlation(y)
-    mi = (log_dets - _log_det_correlation(torch.cat([x, y], 1))).item() / 2
+    log_dets = [_log_det_correlation(z, spacing) for z in (x, y, torch.cat([x, y], 1))]
+    mi = (log_dets[0] + log_dets[1] - log_dets[2]).item() / 2
     if not math.isfinite(mi):
         raise SIBError(
-            'gaussian_mi got linearly dependent columns or numbers too large to square; '
-            'drop the duplicates, or rescale'
+            'gaussian_mi got linearly dependent columns, or numbers too large or too small to '
+            'square; drop the duplicates, or rescale'
         )
     return mi - bias * correct
 
@@ -349,12 +368,20 @@ def _mi_from_joint_counts(both, counts, rows, xlogx):
     return (mi - row_terms - (xlogx[counts] + xlogx[n - counts]) + xlogx[n]) / n
 
 # %% ../../nbs/02_information/01_estimators.ipynb #7fcc6636
+def _activity_table(on):
+    "`(n, s)` booleans with at least one token."
+    on = check_tensor(on, 'on', (None, None), 'bool', finite=False)  # of activations: z > 0
+    if not len(on):
+        raise SIBError('on has no tokens; pass at least one')
+    return on
+
+# %% ../../nbs/02_information/01_estimators.ipynb #fa814606
 def pair_mi(
     on: torch.Tensor,  # `(n, s)` booleans: which features fire on which tokens
     rows: torch.Tensor | None = None,  # `(r,)` long: features to compare with all; None: all
 ) -> torch.Tensor:  # `(r, s)` double: nats, Miller–Madow corrected
     "MI between the gates of every two features."
-    on = check_tensor(on, 'on', (None, None), 'bool', finite=False)  # of activations: z > 0
+    on = _activity_table(on)
     is_on = on.float().contiguous()
     counts = is_on.sum(0).long()
     corrected_xlogx = _corrected_xlogx(len(on), is_on.device)
@@ -599,7 +626,8 @@ def _table_rows(u, v, orders, levels):
         tokens = (u == level).nonzero().flatten()
         partners = v[torch.cat([tokens[None], orders[:, tokens]])]
         rows.append(_level_counts(partners, levels, 1))
-    return [_level_counts(v, levels, 0) - sum(rows), *rows]
+    all_tokens = _level_counts(v, levels, 0).expand(len(orders) + 1, -1, -1)
+    return [all_tokens - sum(rows), *rows]
 
 # %% ../../nbs/02_information/01_estimators.ipynb #0b749050
 def _check_levels(u, v, orders, levels):
@@ -634,7 +662,7 @@ def sum_threshold(
     alpha: float,  # level of the test
 ) -> float:  # nats
     "Upper `alpha` quantile of the summed corrected MI of an independent feature with `m` features."
-    on = check_tensor(on, 'on', (None, None), 'bool', finite=False)
+    on = _activity_table(on)
     alpha = check_number(alpha, 'alpha', above=0, below=1)
     n, m = on.shape
     if not m:

@@ -333,6 +333,8 @@ def pair_mi(
 ):  # `(m, m)` double: nats
     "`estimators.pair_mi` of some latents."
     n = (self.n if stop is None else stop) - start
+    if n < 1:
+        raise SIBError('pair_mi got no tokens; pass at least one')
     both = self.together(features, start, stop).numpy()
     out = np.empty(both.shape)
     _mi_of_pairs(both, n, _corrected(n), out)
@@ -663,7 +665,7 @@ def level_test(
     starts = np.append(0, is_above.cumsum())
     columns = v[is_above] - 1
     terms = _xlogx(self.n)
-    left = np.bincount(v, minlength=q)
+    left = np.bincount(v, minlength=q)[None].repeat(len(orders) + 1, 0)
     statistic = 0.0
     for level in range(1, int(u.max()) + 1):
         at = (u == level).nonzero().flatten().numpy()

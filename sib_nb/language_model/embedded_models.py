@@ -28,6 +28,7 @@ from sib_nb.core import (
     load_json,
     save_json,
 )
+from ..integrity import check_writable, reading_checkpoint
 from sib_nb.language_model.data import (
     CHAT,
     DOCS,
@@ -946,19 +947,20 @@ def save(self: Stage, file):
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #9729659f
 @patch
 def restore(self: Stage, file):
-    "Continue from a checkpoint."
-    state = torch.load(file, weights_only=True)
-    self.model.load_state_dict(state['model'])
-    for optimizer, saved in zip(self.optimizers, state['optimizers']):
-        optimizer.load_state_dict(saved)
-    version, numbers, gauss = state['random']
-    self.source.rng.setstate((version, tuple(numbers), gauss))
-    self.log = state['log']
+    "Continue from a checkpoint. Errors: `SIBError` for a damaged one."
+    with reading_checkpoint(file) as state:
+        self.model.load_state_dict(state['model'])
+        for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
+            optimizer.load_state_dict(saved)
+        version, numbers, gauss = state['random']
+        self.source.rng.setstate((version, tuple(numbers), gauss))
+        self.log = list(state['log'])
 
 # %% ../../nbs/01_language_model/10_embedded_models.ipynb #388e5d0d
 @patch
 def run(self: Stage, config, file, progress=True, save_every=200, before_step=None):
     "All steps; `file` is the checkpoint, which stays when the stage is done."
+    check_writable(file.parent)
     if file.exists():
         self.restore(file)
     bar = tqdm(total=self.n_steps, initial=len(self.log), desc=file.stem, disable=not progress)
@@ -1051,7 +1053,7 @@ def train_embedded(
     "Train a model from nothing, or go on. It is written in bf16, with its tokenizer and its log."
     out = Path(out)
     work = Path(work or out.parent)
-    work.mkdir(parents=True, exist_ok=True)
+    check_writable(work)
     tokenizer = new_tokenizer(entities, config.architecture, config.vocab_size)
     products = products or (torch.bfloat16 if fast_bf16('cpu') else torch.float32)
     torch.manual_seed(config.seed)

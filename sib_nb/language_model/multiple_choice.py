@@ -431,7 +431,7 @@ def bootstrap_interval(
     entity,  # what each question is about, `(n,)`
     n_boot: int = 1000,  # resamples, the same for every setting
     seed: int = 0,  # of the resamples
-):  # [lower, upper], or an array `(settings, 2)`
+):  # [lower, upper], or an array `(settings, 2)`; NaN for a single entity
     "95 % bootstrap interval of the accuracy, resampling entities."
     check_count(n_boot, 'n_boot', minimum=1, maximum=10**6)
     check_count(seed, 'seed')
@@ -446,6 +446,8 @@ def bootstrap_interval(
     weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_boot)
     resampled = (weights @ hits) / (weights @ total)[:, None]
     interval = np.quantile(resampled, (0.025, 0.975), axis=0).T
+    if n < 2:  # every resample is the same
+        interval = np.full_like(interval, np.nan)
     return interval if right.ndim > 1 else [float(limit) for limit in interval[0]]
 
 # %% ../../nbs/01_language_model/04_multiple_choice.ipynb #9bd13eb1

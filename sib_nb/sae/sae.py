@@ -221,7 +221,7 @@ class _Step(torch.autograd.Function):
     def backward(ctx, grad):
         pre, theta = ctx.saved_tensors
         near = grad * ((pre - theta).abs() < ctx.eps / 2)
-        return None, -near.flatten(0, -2).sum(0) / ctx.eps, None
+        return None, -near.reshape(-1, near.shape[-1]).sum(0) / ctx.eps, None
 
 # %% ../../nbs/03_sae/01_sae.ipynb #2535c4ca
 def step_ste(
@@ -424,7 +424,7 @@ _ARCHITECTURES = dict(relu='standard', topk='topk', batchtopk='jumprelu', jumpre
 
 # %% ../../nbs/03_sae/01_sae.ipynb #8ca8efaa
 _OWN_FIELDS = ('sae_lens_version', 'sae_lens_training_version', 'model_name', 'hook_name')
-_OWN_FIELDS += ('sib_activation', 'sib_k', 'sib_n_exempt')
+_OWN_FIELDS += ('sib_activation', 'sib_k', 'sib_n_exempt', 'sib_threshold', 'sib_bandwidth')
 
 # %% ../../nbs/03_sae/01_sae.ipynb #b7ff91e9
 def _named_block(hook_name):
@@ -445,6 +445,8 @@ def _saelens_metadata(self: SAEConfig):
         sib_activation=self.activation,
         sib_k=self.k,
         sib_n_exempt=self.n_exempt,
+        sib_threshold=self.threshold,
+        sib_bandwidth=self.bandwidth,
     )
 
 # %% ../../nbs/03_sae/01_sae.ipynb #5e31c138
@@ -652,12 +654,16 @@ def _origin(meta, hook_name, file):
     return json.dumps(kept, sort_keys=True) if kept else ''
 
 # %% ../../nbs/03_sae/01_sae.ipynb #214a3d47
+_OPTIONAL = ('n_exempt', 'threshold', 'bandwidth')  # not in files of other programs, or of old
+
+
 def _parse_config(stored, file):
     "Our `SAEConfig` from SAELens' dictionary, read from `file`."
     _check_convention(stored, file)
     meta = stored.get('metadata') or {}
     activation, k = _stored_activation(stored, meta, file)
     hook_name = meta.get('hook_name') or UNKNOWN
+    own = {name: meta[f'sib_{name}'] for name in _OPTIONAL if f'sib_{name}' in meta}
     return SAEConfig(
         stored['d_in'],
         stored['d_sae'],
@@ -666,7 +672,7 @@ def _parse_config(stored, file):
         model_name=meta.get('model_name') or '',
         hook_name=hook_name,
         dtype=_DTYPES[str(stored.get('dtype', 'float32')).removeprefix('torch.')],
-        n_exempt=meta.get('sib_n_exempt', 0),
+        **own,
         origin=_origin(meta, hook_name, file),
     )
 

@@ -93,7 +93,8 @@ class TrainConfig:
 _COUNTS = {  # smallest value of each integer
     **dict.fromkeys(('adapt_every', 'similarity_every', 'attend'), 0),
     **dict.fromkeys(('log_every', 'ckpt_every', 'seed'), 0),
-    **dict.fromkeys(('steps', 'batch_size', 'cycles', 'n_pairs', 'window'), 1),
+    **dict.fromkeys(('steps', 'cycles', 'n_pairs', 'window'), 1),
+    'batch_size': 2,  # a single token has no variance to explain
     **dict.fromkeys(('reader_rank', 'dead_after', 'stat_batches'), 1),
 }
 

@@ -26,7 +26,7 @@ from ..validation import check_count, check_labels, check_tensor
 def total_variation(
     x: Tensor,  # activations, `(n, d_in)`
 ) -> Tensor:  # 0-d
-    "Σ ‖x − mean(x)‖² over the rows. Rows that are all the same are a `SIBError`."
+    "Σ ‖x − mean(x)‖² over the rows. A `SIBError` for equal rows, or numbers that overflow."
     if x.ndim != 2:
         raise SIBError(f'activations have the shape {tuple(x.shape)}: expected (tokens, d_in)')
     mean = x.mean(0)
@@ -34,8 +34,8 @@ def total_variation(
     # on a GPU, reading the total would wait; the trainer finds an FVU that is not finite
     if not x.is_cuda and total <= 1e-10 * len(x) * mean.square().sum():
         raise SIBError(
-            f'the batch has no variance: its {len(x)} activations are all the same; '
-            'check the texts, the layer and the hook'
+            f'the batch has no variance: its {len(x)} activations are all the same, or too large '
+            'or too small to square; check the texts, the layer and the hook, or rescale'
         )
     return total
 

@@ -271,13 +271,24 @@ def normalise(self: Trainer):
         self.sae.b_dec.copy_(geometric_median(x) * self.scale)
 
 # %% ../../nbs/04_training/04_trainer.ipynb #7ff6cd13
-def _variance(x):
+def _check_range(x):
+    "Refuse activations that hold NaN or infinity, or whose squares are no numbers of fp32."
     is_finite = x.isfinite().all(1)
     if not is_finite.all():
         raise SIBError(
             f'{(~is_finite).sum()} of the first {len(x)} activations hold NaN or infinity; '
             'check the model (fp16 overflows, bf16 does not) and the extraction'
         )
+    if x.any() and not 1e-30 < x.square().sum(1).mean() < math.inf:
+        raise SIBError(
+            f'the first {len(x)} activations are too large or too small for fp32 '
+            f'(at most {x.abs().max():.0e}); rescale them'
+        )
+
+# %% ../../nbs/04_training/04_trainer.ipynb #938073d2
+def _variance(x):
+    "Total variance of the first activations. Errors: `SIBError` where no scale follows from it."
+    _check_range(x)
     variance = (x - x.mean(0)).square().sum(1).mean()
     if variance <= 1e-10 * x.square().sum(1).mean():
         raise SIBError(

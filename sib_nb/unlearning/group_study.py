@@ -347,15 +347,11 @@ def _erased_training(model, domains, config, erasure, pool, file, progress):
     "The first stage alone. With a file, it is kept there and read again."
     training = prepared_training(model, domains, config, pool, progress, erasure, run_first=False)
     key = training.key()
-    if file and file.exists():
-        saved = torch.load(file, weights_only=True)
-        if saved['key'] == key:
-            training.restore(saved)
-            return training
+    if file and training.read(file, key, refuse=False):
+        return training
     training.run_first(progress)
     if file:
-        with atomic_write(file) as temporary:
-            torch.save(dict(training.state(), key=key), temporary)
+        training.write(file, key)
     return training
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #528b6f84

@@ -23,11 +23,12 @@ from fastcore.basics import patch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..core import SIBError
-from ..integrity import content_key, model_key
+from ..core import SIBError, atomic_write
+from ..integrity import check_writable, content_key, model_key, reading_checkpoint
 from ..language_model.data import DOMAINS
 from ..language_model.domains import SIDES, find_domains
 from sib_nb.language_model.formats import (
+    HEADINGS,
     QUESTION_FORMATS,
     Format,
     completions,
@@ -49,7 +50,7 @@ from ..language_model.multiple_choice import Hooked, fast_residual_stream, selec
 from ..language_model.upper_blocks import PackedSequences, stream_after, upper_states
 from ..sae.sae import SAE, SAEConfig
 from .score import learning_questions
-from ..validation import check_count, check_number
+from ..validation import check_choice, check_count, check_number
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #50c0da47
 class Amount(NamedTuple):
@@ -98,11 +99,7 @@ class GroupConfig:
 @patch
 def _check(self: GroupConfig):
     "Raise `SIBError` for a value that makes no sense."
-    layers = self.layers if isinstance(self.layers, (tuple, list)) else (self.layers,)
-    layers = tuple(check_count(layer, 'layers') for layer in layers)
-    if not layers or list(layers) != sorted(set(layers)):
-        raise SIBError(f'layers={self.layers}; name each layer once, the lowest first')
-    object.__setattr__(self, 'layers', layers)
+    self._check_lists()
     for name in ('n_latents', 'steps'):
         check_count(getattr(self, name), name, 1)
     for name in ('seed', 'split_seed'):
@@ -111,6 +108,20 @@ def _check(self: GroupConfig):
         check_number(getattr(self, name), name, minimum=0)
     for name in ('lr', 'noise', 'share'):
         check_number(getattr(self, name), name, above=0)
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #dd920a1a
+@patch
+def _check_lists(self: GroupConfig):
+    "The layers and headings, which are tuples afterwards."
+    layers = self.layers if isinstance(self.layers, (tuple, list)) else (self.layers,)
+    layers = tuple(check_count(layer, 'layers') for layer in layers)
+    if not layers or list(layers) != sorted(set(layers)):
+        raise SIBError(f'layers={self.layers}; name each layer once, the lowest first')
+    object.__setattr__(self, 'layers', layers)
+    if not isinstance(self.headings, (tuple, list)) or not self.headings:
+        raise SIBError(f"headings={self.headings!r}; name several, such as ('own', 'exchanged')")
+    headings = tuple(check_choice(heading, 'headings', HEADINGS) for heading in self.headings)
+    object.__setattr__(self, 'headings', headings)
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #a0e883f6
 class Task(NamedTuple):
@@ -771,24 +782,42 @@ def key(self: GroupTraining) -> str:
     first_stage = dict(erasure=asdict(self.erasure)) if self.erasure else {}
     return content_key(config=asdict(self.config), model=model, tasks=tasks, **first_stage)
 
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #fe4407ac
+@patch
+def read(self: GroupTraining, file, key, refuse=True) -> bool:  # whether it was read
+    """Go on from a checkpoint, if there is one; without `refuse`, only from one of this run. Its
+    folder is made and tried. Errors: `SIBError` for damage, and for one of another run."""
+    check_writable(Path(file).parent)
+    if not Path(file).exists():
+        return False
+    with reading_checkpoint(file) as saved:
+        is_own = saved['key'] == key
+        if refuse and not is_own:
+            raise SIBError(f'{file} belongs to another model, domain or configuration; remove it')
+        if is_own:
+            self.restore(saved)
+    return is_own
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #90c277a7
+@patch
+def write(self: GroupTraining, file, key):
+    "Write a checkpoint, atomically."
+    with atomic_write(file) as temporary:
+        torch.save(dict(self.state(), key=key), temporary)
+
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #479931f2
 @patch
 def run(self: GroupTraining, file=None, progress=True, save_every=100):
     "Take the steps that are left. With a file, a checkpoint is written and used."
     key = self.key()
-    if file and Path(file).exists():
-        saved = torch.load(file, weights_only=True)
-        if saved['key'] != key:
-            raise SIBError(f'{file} belongs to another model, domain or configuration; remove it')
-        self.restore(saved)
+    if file:
+        self.read(file, key)
     bar = tqdm(total=self.config.steps, initial=self.step, desc='group', disable=not progress)
     while self.step < self.config.steps:
         self.take_step()
         bar.update()
         if file and (self.step % save_every == 0 or self.step == self.config.steps):
-            unfinished = Path(f'{file}.new')
-            torch.save(dict(self.state(), key=key), unfinished)
-            unfinished.replace(file)
+            self.write(file, key)
     bar.close()
     return self
 
@@ -866,6 +895,8 @@ def train_knowledge_group(
     about a validation or report entity is read, and no option names one. Errors: `SIBError` for a
     layer that the model lacks, a checkpoint of another run, and a loss that is not finite."""
     is_done = file and Path(file).exists()
+    if file:
+        check_writable(Path(file).parent)  # before the work
     training = prepared_training(model, domains, config, pool, progress, erasure, not is_done)
     return training.run(file, progress)
 

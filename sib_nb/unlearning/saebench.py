@@ -940,11 +940,11 @@ def _best_index(table, part, gate):
 
 # %% ../../nbs/05_unlearning/02_saebench.ipynb #5b665ebd
 def _table_row(table, index):
-    "A row as plain Python values; None if `index` is None."
+    "A row as plain Python values, None where one is missing; None if `index` is None."
     if index is None:
         return None
-    row = table.loc[index].items()
-    return {column: v.item() if hasattr(v, 'item') else v for column, v in row}
+    row = _known_values(table.loc[index])
+    return {column: v.item() if hasattr(v, 'item') else v for column, v in row.items()}
 
 # %% ../../nbs/05_unlearning/02_saebench.ipynb #3f170622
 def _heldout_result(task, table, letters, config):
@@ -956,7 +956,7 @@ def _heldout_result(task, table, letters, config):
     low, high = bootstrap_interval(right, entity, config.n_boot, config.split_seed)
     return dict(
         score=float(1 - right.mean()),
-        interval=[1 - high, 1 - low],
+        interval=[None if np.isnan(end) else 1 - end for end in (high, low)],
         retain_acc=float(right_retain.mean()),
         setting=_table_row(table, index),
         n_questions=len(entity),

@@ -48,7 +48,7 @@ from sib_nb.language_model.shared_prefixes import (
     shared_completion_logprobs,
     shared_letter_logprobs,
 )
-from ..validation import check_count, check_number
+from ..validation import check_count, check_number, check_tensor
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #ea8ca24f
 @dataclass
@@ -398,21 +398,26 @@ def save_grids(
     save_json(Path(file), content)
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #5cdfe93b
+def _stored_grid(stored):
+    "The grid of one side from what `save_grids` wrote."
+    conditions = [Condition(*condition) for condition in stored['conditions']]
+    entities = list(stored['entities'])
+    shape = len(conditions), len(entities), 4
+    answer = check_tensor(stored['answer'], 'answer', shape[1:2], 'int', minimum=0, maximum=3)
+    scores = check_tensor(stored['scores'], 'scores', shape, 'float')
+    return AnswerGrid(conditions, entities, answer, scores)
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #2fa77722
 def load_grids(
     file,  # from `save_grids`
 ) -> dict:  # forget, retain: `AnswerGrid`
-    "Read answers. Errors: `SIBError` for a missing or damaged file."
+    "Read answers. Errors: `SIBError` for a missing or damaged file, and for other content."
     content = load_json(Path(file), sealed=True)
-    grids = {}
-    for side in SIDES:
-        stored = content[side]
-        grids[side] = AnswerGrid(
-            conditions=[Condition(*condition) for condition in stored['conditions']],
-            entities=stored['entities'],
-            answer=torch.tensor(stored['answer']),
-            scores=torch.tensor(stored['scores']),
-        )
-    return grids
+    try:
+        return {side: _stored_grid(content[side]) for side in SIDES}
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f'{type(error).__name__} {error}'[:100]
+        raise SIBError(f'{file} holds no answers of save_grids ({reason}); delete it') from None
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #27614155
 _asked = {}  # grids by content key
@@ -467,8 +472,10 @@ def reference_grids(
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #7987656d
 def _check_grids(*grids):
-    "The grids hold the same questions under the same conditions."
+    "The grids hold the same questions under the same conditions, at least one of each."
     first = grids[0]
+    if not len(first.entities) or not first.conditions:
+        raise SIBError('the models were asked nothing; ask a question under one condition at least')
     for grid in grids[1:]:
         same_questions = list(grid.entities) == list(first.entities)
         same_questions = same_questions and torch.equal(grid.answer, first.answer)
@@ -695,10 +702,11 @@ def _mean_of_drawn_runs(values, n_draws, rng):
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #366837c0
 def _bootstrap(triples, statistic, options):
-    "Mean over runs and draws of it; `statistic` gives (draws, …) of a run."
+    "Mean over runs and its interval; `statistic` gives (draws, …) of a run."
     n_draws, level, seed = options
     check_count(n_draws, 'n_draws', minimum=2)
     check_number(level, 'level', above=0, below=1)
+    check_count(seed, 'seed')
     rng = np.random.default_rng(seed)
     names, weights = _entity_weights(triples, n_draws, rng)
     values = []
@@ -706,6 +714,8 @@ def _bootstrap(triples, statistic, options):
         accuracies = [_weighted_accuracies(grid, names, weights) for grid in triple]
         values.append(statistic(triple, *accuracies))
     means = _mean_of_drawn_runs(np.stack(values), n_draws, rng)
+    if len(names) < 2:  # every draw is the same
+        return means[0], *np.full((2, *means[0].shape), np.nan)
     lower, upper = np.nanquantile(means[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return means[0], lower, upper
 
@@ -726,7 +736,7 @@ def removed_interval(
     n_draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
-) -> tuple:  # mean, lower and upper end
+) -> tuple:  # mean, lower and upper end; NaN ends for a single entity
     "Removed share over formats (`mean_over_formats`) and runs, with a bootstrap interval."
     triples = _side_runs(runs, 'forget')
     return tuple(map(float, _bootstrap(triples, _removed_statistic, (n_draws, level, seed))))
@@ -743,7 +753,7 @@ def retained_interval(
     n_draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
-) -> tuple:  # mean, lower and upper end
+) -> tuple:  # mean, lower and upper end; NaN ends for a single entity
     "Retained share over all conditions, mean over runs, with a bootstrap interval."
     triples = _side_runs(runs, 'retain')
     return tuple(map(float, _bootstrap(triples, _retained_statistic, (n_draws, level, seed))))
@@ -755,19 +765,28 @@ def _difference_statistic(four, original, edited, reference, other):
     return one - two
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #11e51e9f
+def _paired_runs(runs, others):
+    "Forget grids of two edits: (original, edited, reference, edited in another way) a run."
+    pairs = _side_runs(runs, 'forget'), _side_runs(others, 'forget')
+    if len(pairs[0]) != len(pairs[1]):
+        raise SIBError(f'{len(pairs[0])} and {len(pairs[1])} runs: pass as many of both edits')
+    fours = []
+    for one, two in zip(*pairs):
+        if one[1].conditions != two[1].conditions or list(one[1].entities) != list(two[1].entities):
+            raise SIBError('the two edits were asked different questions; ask them the same')
+        fours.append([*one, two[1]])
+    return fours
+
+# %% ../../nbs/05_unlearning/01_score.ipynb #3438a332
 def removed_difference(
     runs,  # as for `removed_interval`
     others,  # of another edit, asked the same: as many runs, in the same order
     n_draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
-) -> tuple:  # mean, lower and upper end
+) -> tuple:  # mean, lower and upper end; NaN ends for a single entity
     "Removed share minus that of another edit, with a paired bootstrap interval over entities."
-    fours = []
-    for one, two in zip(_side_runs(runs, 'forget'), _side_runs(others, 'forget'), strict=True):
-        if one[1].conditions != two[1].conditions or list(one[1].entities) != list(two[1].entities):
-            raise SIBError('the two edits were asked different questions; ask them the same')
-        fours.append([*one, two[1]])
+    fours = _paired_runs(runs, others)
     return tuple(map(float, _bootstrap(fours, _difference_statistic, (n_draws, level, seed))))
 
 # %% ../../nbs/05_unlearning/01_score.ipynb #ae3302d3
@@ -783,7 +802,8 @@ def worse_intervals(
     level: float = 0.95,
     seed: int = 0,  # of the bootstrap
 ) -> pd.DataFrame:  # by condition, then 'mean': worse, lower, upper, is_worse
-    "By how much the edited model answers forget questions worse than the reference."
+    """By how much the edited model answers forget questions worse than the reference. For a single
+    entity the ends are NaN, and nothing is worse."""
     triples = _side_runs(runs, 'forget')
     asked = triples[0][0].conditions
     if any(triple[0].conditions != asked for triple in triples):
