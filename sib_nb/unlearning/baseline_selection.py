@@ -595,7 +595,8 @@ def intervals(
     "95 % bootstrap intervals over entities."
     runs = [(asked.original, grids, asked.reference)]
     ends = dict(removed_interval=removed_interval(runs), retained_interval=retained_interval(runs))
-    return {name: [float(end) for end in of] for name, of in ends.items()}
+    plain = {name: [float(end) for end in of] for name, of in ends.items()}
+    return {name: [None if np.isnan(end) else end for end in of] for name, of in plain.items()}
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #d408a42f
 def _reported(sweep, report, file):
