@@ -6,7 +6,7 @@
 __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failures_in_one_line', 'importing', 'run_options',
            'list_runs', 'group_options', 'result_files', 'confirm_replacement', 'passed_options', 'execute',
            'import_libraries', 'quiet_libraries', 'sib_run', 'figure_options', 'sib_figures', 'audit_options',
-           'audit_config', 'audit_place', 'audit_one', 'execute_search', 'execute_audit', 'sib_audit']
+           'audit_config', 'asked_for', 'audit_place', 'audit_one', 'execute_search', 'execute_audit', 'sib_audit']
 
 # %% ../nbs/09_commands.ipynb #766b9167
 import contextlib
@@ -393,6 +393,16 @@ def audit_config(
     usual = QUICK_AUDIT if options['quick'] else AuditConfig()
     return replace(usual, seed=options['seed'], parts=parts, **given)
 
+# %% ../nbs/09_commands.ipynb #113924f6
+def asked_for(
+    options: dict,  # of `audit_options`
+) -> dict:  # edit, layer and latents
+    "Which edit an audit is of, as it is stored with it."
+    from sib_nb.unlearning.audit_report import CONTROL_LAYER
+
+    layer = CONTROL_LAYER if options['layer'] is None else options['layer']
+    return dict(edit=options['edit'], layer=layer, latents=options['latents'])
+
 # %% ../nbs/09_commands.ipynb #29b5070e
 def audit_place(
     task,  # `AuditTask`
@@ -412,7 +422,7 @@ def audit_place(
         raise SIBError(f'--name {name} is not the name of a file; leave out folders')
     file = report.audit_file(name, task, options['out'])
     if not options['force']:
-        report.check_same_audit(file, task.config)
+        report.check_same_audit(file, task.config, asked_for(options))
     check_writable(file.parent)
     return name, file
 
@@ -422,15 +432,18 @@ def audit_one(
     options: dict,  # of `audit_options`
 ):
     "Audit the edit that the options name; write it, its card and its figure."
+    from dataclasses import replace
+
     from sib_nb.core import data_dir, printable
     from sib_nb.unlearning import audit_report as report
     from sib_nb.unlearning.audit import audit, save_audit
 
     name, file = audit_place(task, options)
-    layer = report.CONTROL_LAYER if options['layer'] is None else options['layer']
-    edit, control = report.named_edit(task, options['edit'], layer, options['latents'])
+    wanted = asked_for(options)
+    edit, control = report.named_edit(task, *wanted.values())
     show = not options['quiet']
     found = audit(task, edit, name=name, control=control, progress=show)
+    found = replace(found, about=dict(found.about, asked_for=wanted))
     file = save_audit(found, file)
     rows = report.audit_rows(found)
     written = [file, report.write_card(found, file.with_suffix('.md'))]
@@ -458,7 +471,7 @@ def execute_search(
     grids = {name: GRIDS.get(name, ()) for name in names}
     if options['quick']:
         grids = {name: grid[:1] for name, grid in grids.items()}
-    n = options['n'] or (10 if options['quick'] else 60)
+    n = (10 if options['quick'] else 60) if options['n'] is None else options['n']
     config = SelectionConfig(grids, (options['seed'],), n_questions=n)
     quick = '-quick' if options['quick'] else ''
     file = Path(options['out'] or data_dir() / 'results') / f'baseline_scores{quick}.json'
@@ -477,12 +490,7 @@ def execute_audit(
     from sib_nb.language_model.data import DEFAULT_FORGET
     from sib_nb.language_model.model import load_model
     from sib_nb.unlearning.audit import audit_task
-    from sib_nb.unlearning.audit_report import (
-        CONTROL_LAYER,
-        audit_study,
-        load_audit_rows,
-        save_audit_figure,
-    )
+    from sib_nb.unlearning.audit_report import audit_study, load_audit_rows, save_audit_figure
 
     options = dict(options, forget=options['forget'] or DEFAULT_FORGET)
     model = load_model(options['model'])
@@ -492,8 +500,7 @@ def execute_audit(
     task = audit_task(model, options['forget'], audit_config(options), kept)
     if options['edit'] != 'study':
         return audit_one(task, options)
-    layer = CONTROL_LAYER if options['layer'] is None else options['layer']
-    show = not options['quiet']
+    layer, show = asked_for(options)['layer'], not options['quiet']
     made = audit_study(task, folder=options['out'], layer=layer, progress=show)
     for name, found in made.items():
         print(f'{name}: {found.verdict}')

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SUMS', 'file_digest', 'folder_files', 'content_key', 'model_key', 'write_sums', 'read_sums', 'check_sums',
-           'write_sealed_lines', 'read_sealed_lines', 'sweep_temporary', 'check_writable', 'reading_checkpoint',
-           'replace_folder', 'read_folder']
+           'write_sealed_lines', 'read_sealed_lines', 'sweep_temporary', 'check_writable', 'is_out_of_memory',
+           'unreadable_checkpoint', 'reading_checkpoint', 'replace_folder', 'read_folder']
 
 # %% ../nbs/00_integrity.ipynb #758392ba
 import contextlib
@@ -383,13 +383,24 @@ def check_writable(
         raise SIBError(str(error).replace(f'{folder / ".check"}', f'into {folder}')) from None
     return folder
 
+# %% ../nbs/00_integrity.ipynb #44f3da4b
+def is_out_of_memory(
+    error: Exception,  # of any kind
+) -> bool:
+    "Whether an error means that there is not enough memory."
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return bool(re.search("can't allocate|not enough memory|out of memory|bad_alloc", str(error)))
+
 # %% ../nbs/00_integrity.ipynb #03fdb105
-def _unreadable(file, error):
+def unreadable_checkpoint(
+    file,
+    error: Exception,  # from reading it
+) -> SIBError:
     "The error for a checkpoint that cannot be read: damage, or a reason outside of it."
     is_outside = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
-    is_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    if is_outside or is_memory or "can't allocate memory" in str(error):
-        cause = error if is_outside else MemoryError()
+    if is_outside or is_out_of_memory(error):
+        cause = error if isinstance(error, OSError) else MemoryError()
         return SIBError(explain_os_error(cause, f'{file} cannot be read'))
     kind = type(error).__name__
     return SIBError(f'{file} is damaged or no checkpoint of ours ({kind}); delete it to start over')
@@ -405,7 +416,7 @@ def reading_checkpoint(
     except SIBError:
         raise
     except Exception as error:
-        raise _unreadable(file, error) from None
+        raise unreadable_checkpoint(file, error) from None
 
 # %% ../nbs/00_integrity.ipynb #8cad20a7
 def _exchange(new, old):

@@ -73,6 +73,7 @@ from sib_nb.integrity import (
     SUMS,
     check_sums,
     content_key,
+    is_out_of_memory,
     read_sealed_lines,
     replace_folder,
     sweep_temporary,
@@ -87,7 +88,6 @@ from ..sae.sae import SAE, SAEConfig
 from .config import TrainConfig
 from .distributed import DataParallel, Parallel, Sharded
 from .process_group import join, leave, ranks
-from .trainer import is_out_of_memory
 from ..validation import check_choice, check_count
 
 # %% ../../nbs/04_training/08_jobs.ipynb #03b53774

@@ -924,7 +924,8 @@ def audit(
     control: bool = False,  # whether the edit is a control
     progress: bool = False,  # whether a line is printed after each part
 ) -> Audit:
-    "What an edit of a model removed, hides and damages. Errors: `SIBError` before any work."
+    """What an edit of a model removed, hides and damages. Errors: `SIBError` before the edited model
+    is asked."""
     task = _task_of(model, benchmark, config)
     if isinstance(edit, (tuple, list)):
         edit = _intervened(edit)

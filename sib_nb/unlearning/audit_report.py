@@ -567,7 +567,7 @@ def _edit_key(task, edit_name, layer=CONTROL_LAYER, config=None):
         names = task.model.name, task.domains.name
         parts['files'] = _group_folders(*names, embedded_data('groups'), GROUP_EDITS[edit_name])
     if edit_name in (*CONTROL_NAMES, 'noise') and layer != CONTROL_LAYER:
-        parts['layer'] = layer
+        parts['layer'] = layer  # the usual one is left out, as in audits of before
     if edit_name in CONTROL_NAMES:
         seeds = dict(seed=task.config.seed, split_seed=task.config.split_seed)
         parts['data'] = control_data(task.model, task.domains, **seeds)
@@ -586,12 +586,15 @@ def config_as_stored(config):
 def check_same_audit(
     file,  # from `audit_file`
     config,  # `AuditConfig`
+    asked_for: dict | None = None,  # edit, layer and latents, as `sib_audit` stores them
 ):
-    "Raise `SIBError` if there is an audit that was made with another configuration."
+    "Raise `SIBError` if there is an audit of another edit, or with another configuration."
     if not Path(file).exists():
         return
-    stored = load_audit(file).about['config']
-    differ = [name for name, value in config_as_stored(config).items() if stored.get(name) != value]
+    about = load_audit(file).about
+    stored = about['config'] | about.get('asked_for', asked_for or {})
+    wanted = config_as_stored(config) | (asked_for or {})
+    differ = [name for name, value in wanted.items() if stored.get(name) != value]
     if differ:
         remedy = 'replace it with --force, or choose another --name or --out'
         raise SIBError(f'{file} was made with another {", ".join(differ)}; {remedy}')
