@@ -446,9 +446,10 @@ def _largest_latents(k, centred, encoder):
     bad = np.zeros(len(centred), bool)
     idx, val, proved = search.found
     left = np.flatnonzero(~proved)
-    if len(left):
+    if len(left):  # in fp32, as the others; for a few tokens, weights are not worth casting
         place = (left[:, None] * k + np.arange(k)).ravel()
-        idx[place], val[place], bad[left] = _largest_of_all(k, centred[left], encoder)
+        exact = replace(encoder, products=None)
+        idx[place], val[place], bad[left] = _largest_of_all(k, centred[left], exact)
     return idx, val, bad
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #f62be27a
@@ -510,18 +511,20 @@ def active_latents(
     return _batchtopk_latents(sae, centred, encoder, exchange)
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #588ab58b
-N_SUMS = 8  # of the rows of the encoder, each by one thread
+N_SUMS = 8  # of the rows of active latents, each by one thread
 
 
 def _of_b_dec(W_enc, grad_bias):
     "The gradient of the decoder's bias, which every activation is centred by."
     if not W_enc.T.is_contiguous():
         return -(W_enc @ grad_bias)
-    d_in, d_sae = W_enc.shape
-    cuts = np.linspace(0, d_sae, N_SUMS + 1).astype(np.int64)
+    d_in = len(W_enc)
+    weights = _np(grad_bias)
+    active = np.flatnonzero(weights)
+    cuts = np.linspace(0, len(active), N_SUMS + 1).astype(np.int64)
     sums = torch.empty(N_SUMS, d_in, dtype=W_enc.dtype)
     rows = _np(W_enc.T), sums.numpy()
-    run_over_rows(combine, row_cuts(N_SUMS), cuts, np.arange(d_sae), _np(grad_bias), *rows)
+    run_over_rows(combine, row_cuts(N_SUMS), cuts, active, weights[active], *rows)
     return -sums.sum(0)
 
 # %% ../../nbs/03_sae/05_sparse_step.ipynb #941e6e3c
