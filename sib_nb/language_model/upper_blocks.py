@@ -240,18 +240,19 @@ def stream_after(
     x: torch.Tensor,  # residual stream after block `layer` of packed sequences, `(tokens, d)`
     packed: PackedSequences,
     layer: int,  # 0-based
-    until: int,  # 0-based, from `layer` to the last block but one
+    until: int,  # 0-based, `layer` or above
     edits=None,  # {block: function of the packed stream after it}, `layer` and above
     plain: bool = False,  # take the plain path
 ) -> torch.Tensor:  # `(tokens, d)`
     "Residual stream after block `until`, its own edit included. Errors: `SIBError` for `until`."
-    if not layer <= until < n_layers(model) - 1:
-        raise SIBError(f'until={until} must be from {layer} to {n_layers(model) - 2}')
+    last = n_layers(model) - 1
+    if not layer <= until <= last:
+        raise SIBError(f'until={until} must be from {layer} to {last}')
     edits = dict(edits or {})
     if layer in edits:
         x = edits.pop(layer)(x)
     if until == layer:
         return x
-    if _is_fast(model, packed) and not plain:
+    if _is_fast(model, packed) and until < last and not plain:
         return _packed_stream(model, x, packed, layer, until, edits)
     return _noted_stream(model, x, packed, layer, until, edits)
