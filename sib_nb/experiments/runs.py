@@ -87,7 +87,12 @@ from ..sae.adaptive_groups import MOST_GROUPED, Groups
 from ..sae.sae import MOST_LATENTS, SAE, SAEConfig, load_groups
 from ..training.config import TrainConfig
 from ..training.trainer import TRAINING_METHOD, tensorboard_logger, train_sae
-from ..unlearning.controls import ControlConfig, control_edits, score_controls
+from sib_nb.unlearning.controls import (
+    ControlConfig,
+    control_edits,
+    latent_control_edits,
+    score_controls,
+)
 from sib_nb.unlearning.interventions import (
     Intervention,
     best_interventions,
@@ -1035,14 +1040,33 @@ def choose_on_validation(
     chosen = choose_edit(answered, original, reference)
     return None if chosen is None else candidates[chosen[1]], tried
 
+# %% ../../nbs/06_experiments/05_runs.ipynb #dc01e2b2
+_without_sae = {}  # the last scores of controls without an SAE, by what they depend on
+
+
+def _scores_without_sae(model, scored, layer, bench, seed, sizes):
+    "The scores of the controls that need no SAE, a row each."
+    questions, original, reference = scored
+    parts = dict(task=_task_key(model, layer, bench), seed=seed, sizes=sizes)
+    key = content_key(**parts, questions=questions, reference=reference)
+    if key not in _without_sae:
+        _without_sae.clear()
+        draw = dict(seed=seed, split_seed=bench.split_seed, config=sizes)
+        edits = control_edits(model, bench.domains, layer, **draw)
+        _without_sae[key] = score_controls(model, edits, questions, reference, original)
+    return _without_sae[key]
+
 # %% ../../nbs/06_experiments/05_runs.ipynb #40306dc1
 def _control_rows(model, sae, chosen, scored, layer, bench, seed):
     "The scores of the controls, a dict each."
-    used = (None, None) if chosen is None else (sae, chosen)
     sizes = ControlConfig(n_questions=min(ControlConfig.n_questions, bench.n_scored))
-    edits = control_edits(model, bench.domains, layer, *used, seed, bench.split_seed, sizes)
-    questions, original, reference = scored
-    table = score_controls(model, edits, questions, reference, original)
+    tables = [_scores_without_sae(model, scored, layer, bench, seed, sizes)]
+    if chosen is not None:
+        draw = seed, bench.split_seed, sizes
+        edits = latent_control_edits(model, bench.domains, sae, chosen, *draw)
+        questions, original, reference = scored
+        tables.append(score_controls(model, edits, questions, reference, original))
+    table = pd.concat(tables)
     return intervention_records(table.rename_axis('control').reset_index())
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #2f22e87c

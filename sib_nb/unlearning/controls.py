@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['HEADINGS_SEEN', 'LEXICON_LAYER', 'Push', 'HeadingMatch', 'ProbeMatch', 'ControlConfig', 'ControlData', 'control_data',
            'probe_match', 'TokenErasure', 'token_shares', 'lexicon_erasure', 'NameErasure', 'Intervened', 'LatentSums',
-           'latent_sums', 'random_latents', 'untrained_latents', 'control_edits', 'control_scores', 'score_controls']
+           'latent_sums', 'random_latents', 'untrained_latents', 'control_edits', 'latent_control_edits',
+           'control_scores', 'score_controls']
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #26c11a40
 import contextlib
@@ -595,6 +596,20 @@ def control_edits(
     if sae is not None:
         controls |= _sae_controls(model, sae, intervention, data, seed)
     return controls
+
+# %% ../../nbs/05_unlearning/08_controls.ipynb #5691e5f3
+def latent_control_edits(
+    model,  # from `load_model`
+    domains,  # `Domains`: what is forgotten and what is retained
+    sae,  # of the edit that is imitated
+    intervention: Intervention,  # on its latents
+    seed: int = 0,  # of everything that is drawn
+    split_seed: int = 0,  # of the split into train, validation and report entities
+    config: ControlConfig = ControlConfig(),
+) -> dict:  # name → control, as from `control_edits`
+    "The controls that keep parts of an SAE's edit, alone. Nothing about a report entity is read."
+    data = control_data(model, domains, config, seed, split_seed)
+    return _sae_controls(model, sae, intervention, data, seed)
 
 # %% ../../nbs/05_unlearning/08_controls.ipynb #f3eb6a77
 def _removed_by_heading(table):
