@@ -282,7 +282,7 @@ class SAE(nn.Module):
         super().__init__()
         self.cfg = _checked_config(cfg)
         self.W_dec = nn.Parameter(_unit_rows(cfg, generator))
-        self.W_enc = nn.Parameter(self.W_dec.detach().T.contiguous())
+        self.W_enc = nn.Parameter(self.W_dec.detach().clone().T.contiguous())
         self.b_enc = nn.Parameter(torch.zeros(cfg.d_sae))
         self.b_dec = nn.Parameter(torch.zeros(cfg.d_in))
         if cfg.activation == 'jumprelu':
