@@ -103,6 +103,13 @@ def check_sync() -> bool:
     return not found
 
 
+def check_site() -> bool:
+    "Whether the pages of the site can be written, and lead somewhere (`make docs` renders them)."
+    done = run_quietly(sys.executable, ROOT/'tools'/'docs', 'pages', cwd=ROOT)
+    print(done.stdout)
+    return done.returncode == 0
+
+
 def check_readme_example() -> bool:
     "Whether the README's Python examples run, each in a fresh process and an empty folder."
     examples = python_examples(README.read_text(encoding='utf-8'))

@@ -20,6 +20,7 @@ TIME_LIMIT = 900  # seconds a notebook may take
 CHECKS = {'sync': checks.check_sync,
           'architecture': architecture.check_architecture,
           'installed': installed.check_installed,
+          'site': checks.check_site,
           'style': style.check_style}
 README_CHECK = {'README example': checks.check_readme_example}
 

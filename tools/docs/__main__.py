@@ -5,7 +5,8 @@
 2. Sphinx renders them, and the site goes to _docs/
 3. broken links, and anything that a page would read from a network, are listed and fail the build
 
-`python tools/docs check` does the last step alone.
+`python tools/docs check` does the last step alone, `python tools/docs pages` the first, without
+Sphinx: it lists what cannot be read and links that lead nowhere.
 """
 import posixpath
 import re
@@ -111,11 +112,12 @@ def write_front_page(stage):
     stage.notebook(NBS/'index.ipynb', after)
 
 
-def write_pages() -> dict:
-    "All that Sphinx reads; returns the names that text may link to."
+def write_pages() -> tuple:
+    "All that Sphinx reads; returns the names that text may link to, and a line for each problem."
     names = [name for chapter in CHAPTERS for name, _ in module_entries(chapter)]
     modules = {name: reference.import_module(name) for name in names}
     reference.use_builtin_classmethods(reference.public_classes(list(modules.values())))
+    reference.use_written_signatures(list(modules.values()))
     stage = pages.Stage(BUILD/'pages', reference.targets(list(modules.values())))
     for chapter in CHAPTERS:
         for path in chapter.paths:
@@ -127,7 +129,9 @@ def write_pages() -> dict:
         stage.write(name, stage.markdown(text, name, name, seen=set()))
     write_front_page(stage)
     write_reference(stage, modules)
-    return stage.names
+    problems = [f'nbs/{folder}: add it to tools/docs/chapters.py' for folder in unknown_folders()]
+    problems += stage.problems + reference.comment_problems(list(modules.values()))
+    return stage.names, problems
 
 
 def render(names: dict) -> list:
@@ -153,15 +157,15 @@ def readable(warning: str) -> str:
 def main(arguments) -> int:
     start, problems = time.time(), []
     if arguments != ['check']:
-        names = write_pages()
-        problems += [f'nbs/{folder}: add it to tools/docs/chapters.py'
-                     for folder in unknown_folders()]
+        names, problems = write_pages()
+    if not arguments:
         warnings = render(names)
         print('\n'.join(warnings))
         print(f'{len(warnings)} lines of warnings, {time.time() - start:.0f} s')
-    problems += check.problems(SITE)
+    if arguments != ['pages']:
+        problems += check.problems(SITE)
     print('\n'.join(problems))
-    print(f'{SITE.name}/index.html: {len(problems)} problems')
+    print(f'{len(problems)} problems in {BUILD if arguments == ["pages"] else SITE/"index.html"}')
     return int(bool(problems))
 
 

@@ -3,12 +3,9 @@ import configparser
 import inspect
 import shutil
 import sys
-from dataclasses import is_dataclass
 from functools import partial
 from importlib.metadata import files
 from pathlib import Path
-
-from fastcore.docments import docments
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 import pages
@@ -30,7 +27,7 @@ source_suffix = {'.ipynb': 'myst-nb', '.md': 'myst-nb', '.rst': 'restructuredtex
 root_doc = 'index'
 
 # broken links are found by the check of the built site
-suppress_warnings = ['myst.xref_missing']
+suppress_warnings = ['myst.xref_missing', 'toc.not_included']
 
 # notebooks
 nb_execution_mode = 'off'
@@ -96,29 +93,6 @@ def linkcode_resolve(domain, info):
     return CELLS.get((module, name)) or (added[0] if added else own_class)
 
 
-def own_init(cls):
-    "The constructor that a class writes itself, if it does."
-    init = vars(cls).get('__init__')
-    is_written = init is not None and not is_dataclass(cls)
-    return init if is_written else None
-
-
-def field_list(value, to_rst) -> list:
-    "Comments behind parameters, fields and what comes back, as fields of reStructuredText."
-    lines = []
-    if reference.has_fields(value):
-        for name, kind, comment in reference.field_rows(value):
-            lines += [f':param {name}: {to_rst(comment)}', f':type {name}: {kind}']
-        return lines
-    function = own_init(value) if inspect.isclass(value) else value
-    comments = docments(reference.unwrap(function), args_kwargs=True) if function else {}
-    for name, comment in comments.items():
-        if comment:
-            field = ':returns:' if name == 'return' else f':param {name}:'
-            lines.append(f'{field} {to_rst(" ".join(comment.split()))}')
-    return lines
-
-
 def written_docstring(value, lines: list) -> list:
     "The docstring as it was written: Python and `sib_nb.docstrings` add signature and parameters."
     if 'Parameters:' in lines:
@@ -132,7 +106,7 @@ def add_docments(app, what, name, value, options, lines):
     to_rst = partial(reference.to_rst, names=app.config.reference_targets)
     lines[:] = [to_rst(line) for line in written_docstring(value, lines)]
     if what in ('function', 'method', 'class'):
-        lines += ['', *field_list(value, to_rst), '']
+        lines += ['', *reference.field_list(value, to_rst), '']
 
 
 def hide_fields(app, what, name, value, options, signature, returned):

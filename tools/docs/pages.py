@@ -12,6 +12,7 @@ MAX_IMPORT_LINES = 3  # longer cells of imports are folded
 PAGES = {'README.md': 'index.ipynb', 'API.md': 'api/index.rst',
          'CHANGELOG.md': 'CHANGELOG.md', 'CONTRIBUTING.md': 'CONTRIBUTING.md'}
 CODE = re.compile(r'(^```.*?^```[ ]*$|`[^`\n]+`)', re.MULTILINE | re.DOTALL)
+PLACE_LINK = re.compile(r'<a href="#(?P<place>[^"]+)"[^>]*>(?P<text>.*?)</a>', re.DOTALL)
 LINK = re.compile(r'(?P<before>\]\(|\bsrc="|\bhref=")(?P<target>[^\s)"]+)')
 
 
@@ -133,6 +134,7 @@ class Stage:
                 ):
         self.folder = folder
         self.names = names
+        self.problems = []  # links that lead nowhere
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
@@ -159,11 +161,14 @@ class Stage:
 
     def link(self, target: str, source: str, page: str) -> str:
         "A relative link of the file `source`, as the page `page` has it."
+        if target.startswith('#'):  # Jupyter and the site name the headings of a page differently
+            self.problems.append(f'{source}: link to {target}; name the section in words')
         if re.match(r'[a-z]+:|[#/]', target):
             return target
         path, hash_mark, fragment = target.partition('#')
         found = self.page_of(posixpath.normpath(posixpath.join(posixpath.dirname(source), path)))
-        if not found:  # reported by the check of the built site
+        if not found:
+            self.problems.append(f'{source}: link to {target}, which is not there')
             return target
         return posixpath.relpath(found, posixpath.dirname(page) or '.') + hash_mark + fragment
 
@@ -195,6 +200,8 @@ class Stage:
             if 'text/markdown' in data:
                 text = ''.join(data['text/markdown'])
                 data['text/markdown'] = self.markdown(text, f'nbs/{page}', page, seen)
+            if 'text/html' in data:
+                data['text/html'] = without_dead_links(''.join(data['text/html']))
 
     def notebook(self, path: Path, after: str = ''):
         "Write the page of a notebook; `after` is Markdown put at its end."
@@ -216,6 +223,14 @@ class Stage:
         shown = {'cells': cells, 'metadata': {'language_info': language},
                  'nbformat': 4, 'nbformat_minor': 4}
         self.write(page, json.dumps(shown))
+
+
+def without_dead_links(html: str) -> str:
+    "HTML of one output: links to places that it does not have become their text."
+    def rewrite(match):
+        return match[0] if f'id="{match["place"]}"' in html else match['text']
+
+    return PLACE_LINK.sub(rewrite, html)
 
 
 def is_running_text(before: str) -> bool:

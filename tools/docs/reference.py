@@ -7,6 +7,8 @@ from dataclasses import is_dataclass
 from functools import cached_property
 from textwrap import dedent
 
+from fastcore.docments import docments
+
 PACKAGE = 'sib_nb'
 MAX_VALUE = 60  # characters of a constant's value that are shown
 INLINE = re.compile(r'(?P<code>`[^`]+`)|\$(?P<math>[^$\s](?:[^$]*[^$\s])?)\$'
@@ -51,6 +53,15 @@ def use_builtin_classmethods(classes: list):
         for name, member in list(vars(cls).items()):
             if type(member).__name__ == '_clsmethod':
                 setattr(cls, name, classmethod(member.f))
+
+
+def use_written_signatures(modules: list):
+    "Functions that take the fields of a dataclass as keywords (`delegates`): as their source has it."
+    for module in modules:
+        for _, value in public_names(module):
+            if is_function(value):
+                vars(unwrap(value)).pop('__signature__', None)
+                vars(unwrap(value)).pop('__delwrap__', None)
 
 
 def public_names(module) -> list:
@@ -119,6 +130,42 @@ def field_rows(cls) -> list:
             kind += f', default {default}'
         rows.append((name, kind.replace('<factory>', 'empty'), comments.get(name, '')))
     return rows
+
+
+def own_init(cls):
+    "The constructor that a class writes itself, if it does."
+    init = vars(cls).get('__init__')
+    is_written = init is not None and not is_dataclass(cls)
+    return init if is_written else None
+
+
+def field_list(value, to_rst) -> list:
+    "Comments behind parameters, fields and what comes back, as fields of reStructuredText."
+    lines = []
+    if has_fields(value):
+        for name, kind, comment in field_rows(value):
+            lines += [f':param {name}: {to_rst(comment)}', f':type {name}: {kind}']
+        return lines
+    function = own_init(value) if inspect.isclass(value) else value
+    comments = docments(unwrap(function), args_kwargs=True) if function else {}
+    for name, comment in comments.items():
+        if comment:
+            field = ':returns:' if name == 'return' else f':param {name}:'
+            lines.append(f'{field} {to_rst(" ".join(comment.split()))}')
+    return lines
+
+
+def comment_problems(modules: list) -> list:
+    "Public functions and classes whose comments cannot be read."
+    found = []
+    for module in modules:
+        for name, value in public_names(module):
+            try:
+                if inspect.isclass(value) or is_function(value):
+                    field_list(value, str)
+            except Exception as error:
+                found.append(f'{module.__name__}.{name}: {error}')
+    return found
 
 
 def escape(text: str) -> str:
