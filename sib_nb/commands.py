@@ -41,7 +41,9 @@ def parsed(
     from fastcore.script import anno_parser
 
     argv = sys.argv[1:] if argv is None else argv
-    found = vars(anno_parser(function, name).parse_args(with_underscores(argv)))
+    parser = anno_parser(function, name)
+    parser.description = inspect.getdoc(function).partition('\n\nParameters:')[0]
+    found = vars(parser.parse_args(with_underscores(argv)))
     return {name: value for name, value in found.items() if name not in ('pdb', 'xtra')}
 
 # %% ../nbs/09_commands.ipynb #7e5d7a14

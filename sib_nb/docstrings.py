@@ -24,8 +24,8 @@ def comment_at(
         return behind
     above = []
     for line in reversed(lines[first - 1 : number - 1]):
-        if not line.strip().startswith('# '):
-            break
+        if not line.strip().startswith('# ') or line.startswith('# %%'):
+            break  # code, or nbdev's mark of a cell
         above.insert(0, line.strip()[2:])
     return ' '.join(above)
 
@@ -45,18 +45,15 @@ def function_comments(
     lines: list,  # source lines of its module
 ) -> dict:  # {parameter: comment}; the key 'returns' is what comes back
     "The comments of a function's parameters and of its result."
+    numbers = range(node.lineno, node.body[0].lineno)
+    codes = {number: lines[number - 1].partition('  # ')[0].rstrip() for number in numbers}
+    last = max((number for number in numbers if codes[number].endswith(':')), default=None)
     comments = {}
     for argument in all_arguments(node):
-        comments[argument.arg] = comment_at(lines, argument.end_lineno, node.lineno)
-    header_end = node.body[0].lineno - 1
-    for number in range(header_end, node.lineno - 1, -1):
-        code, _, comment = lines[number - 1].partition('  # ')
-        if code.rstrip().endswith(':'):
-            if code.strip().startswith(')'):
-                comments['returns'] = comment_at(lines, number, node.lineno)
-            elif not comments:
-                comments['returns'] = comment.strip()
-            break
+        if argument.end_lineno != last:
+            comments[argument.arg] = comment_at(lines, argument.end_lineno, node.lineno)
+    if last is not None:
+        comments['returns'] = comment_at(lines, last, last)
     return {name: comment for name, comment in comments.items() if comment}
 
 # %% ../nbs/00_docstrings.ipynb #e990a948

@@ -115,8 +115,8 @@ def literal(
 # %% ../../nbs/07_figures/02_plots.ipynb #d3b64181
 _WHISKER = dict(fmt='none', ecolor='k', capsize=2, lw=1)
 _CONTROLS = dict(  # control → its name in figures and its mark
-    heading_push=('heading match', 'o'),
-    probe_push=('probe match', '^'),
+    heading_push=('heading push', 'o'),
+    probe_push=('probe push', '^'),
     shuffled_probe=('shuffled probe', 'v'),
     random_latents=('random latents', 's'),
     permuted_decoder=('permuted decoder', 'D'),
@@ -125,12 +125,13 @@ _CONTROLS = dict(  # control → its name in figures and its mark
 )
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
-def _control_handles():
-    "Label → legend handle of the marks of controls."
+def _control_handles(names):
+    "Label → legend handle of the marks of some controls."
     style = dict(color='k', mfc='none', ls='', ms=4)
     return {
         f'control: {label}': plt.Line2D([], [], marker=marker, **style)
-        for label, marker in _CONTROLS.values()
+        for name, (label, marker) in _CONTROLS.items()
+        if name in names
     }
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ef90b7fd
@@ -164,15 +165,18 @@ def _draw_run_scores(axes, row, name, seeds, column):
     _draw_bar(axes, row, seeds[column].mean(), *_range(seeds, column), **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #e4c26d8c
+def _removed_by_control(seeds):
+    "The removed share of each control of some runs, as a mean over seeds."
+    rows = [control for controls in seeds.controls for control in controls]
+    table = pd.DataFrame(rows, columns=['control', 'removed']).dropna()
+    return table.groupby('control', sort=False).removed.mean().to_dict()
+
+
 def _draw_controls(axes, row, seeds):
     "The removed shares of the controls of one run."
     style = dict(color='k', mfc='none', ms=4, clip_on=False)
-    for controls in seeds.controls:
-        for control in controls:
-            _, marker = _CONTROLS[control['control']]
-            removed = control.get('removed')
-            if removed is not None:
-                axes.plot(removed, row + 0.38, marker, **style)
+    for name, removed in _removed_by_control(seeds).items():
+        axes.plot(removed, row + 0.38, _CONTROLS[name][1], **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #1239f1b6
 def _closed_groups(results):
@@ -184,12 +188,17 @@ def _closed_groups(results):
     return {name: score_summary(pd.DataFrame(rows))['removed'] for name, rows in parts.items()}
 
 # %% ../../nbs/07_figures/02_plots.ipynb #60a86aad
+_CLOSED_CONTROLS = dict(permuted_decoder='permuted', random_latents='random', lexicon='lexicon')
+
+
 def _draw_closed_groups(axes, row, removed):
-    "Removed share of closed knowledge groups, with permuted decoder rows as their control."
+    "Removed share of closed knowledge groups, with their controls."
     value = removed['closed']
     _draw_bar(axes, row, value, value, value, color=PALETTE['bottleneck'])
-    marker = _CONTROLS['permuted_decoder'][1]
-    axes.plot(removed['permuted'], row + 0.38, marker, color='k', mfc='none', ms=4)
+    style = dict(color='k', mfc='none', ms=4)
+    for control, name in _CLOSED_CONTROLS.items():
+        if name in removed:
+            axes.plot(removed[name], row + 0.38, _CONTROLS[control][1], **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #26c75eeb
 def _legend_above(figure, handles):
@@ -220,7 +229,9 @@ def unlearning_scores(
     closed = _closed_groups(results) if runs is None else {}
     runs = _drawn_runs(results, runs)
     titles = [RUNS[name].title for name in runs]
-    titles += ['Knowledge groups,\ntrained alone'] if closed else []
+    titles += ['Two groups by erasure,\nclosed (seed 0)'] if closed else []
+    names = {*_removed_by_control(results[results.run.isin(runs)])}
+    names |= {*_CLOSED_CONTROLS} if closed else set()
     layout = dict(figsize=(7.5, 1.5 + 0.32 * len(titles)), layout='constrained')
     with plt.rc_context(FIGURE_STYLE):
         figure, (left, right) = plt.subplots(1, 2, sharey=True, width_ratios=(1.7, 1), **layout)
@@ -232,7 +243,7 @@ def unlearning_scores(
         if closed:
             _draw_closed_groups(left, len(runs), closed)
         _score_axes(left, right, titles)
-        _legend_above(figure, _control_handles())
+        _legend_above(figure, _control_handles(names))
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #71de96de
@@ -456,11 +467,13 @@ def probing_curves(
 
 # %% ../../nbs/07_figures/02_plots.ipynb #7be1d0e0
 def _draw_layers(axes, table, offset, **style):
-    "A bar for each layer, with the range over seeds."
+    "A bar for each layer, with the range over seeds where there are several."
     layers = table.groupby('layer').found.agg(['mean', 'min', 'max'])
-    whiskers = _whiskers(layers['mean'], layers['min'], layers['max'])
     x = layers.index + offset
-    axes.bar(x, layers['mean'], 0.25, yerr=whiskers, error_kw=dict(lw=1, capsize=2), **style)
+    axes.bar(x, layers['mean'], 0.25, **style)
+    if table.seed.nunique() > 1:
+        whiskers = _whiskers(layers['mean'], layers['min'], layers['max'])
+        axes.errorbar(x, layers['mean'], whiskers, **_WHISKER)
     axes.set(xlabel='residual stream after block', xticks=layers.index)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #84f61a77
@@ -497,6 +510,12 @@ def _has_worked(record):
     return any('error' not in row for row in record['rows'])
 
 
+def _removed_at_gate(record, gate=0.95):
+    "The most that a setting removes which retains enough."
+    rows = [row for row in record['rows'] if row.get('retained', 0) >= gate]
+    return max((row['removed'] for row in rows), default=-1)
+
+
 def _draw_frontier(axes, record, style):
     "All settings of a method as points, and their frontier."
     tried = pd.DataFrame([row for row in record['rows'] if 'error' not in row])
@@ -508,15 +527,15 @@ def _draw_frontier(axes, record, style):
 def search_frontiers(
     results: pd.DataFrame,  # from `load_results`
 ) -> plt.Figure:
-    "Removed against retained share of all searched settings of seed 0, by method."
+    "Removed against retained share of the searched settings of seed 0, by method."
     records = load_json(_beside(results, 'baseline_scores.json'))['records']
     records = [record for record in records if record['seed'] == 0 and _has_worked(record)]
-    records.sort(key=lambda record: record['name'] not in UNPUBLISHED)
+    records = sorted(records, key=_removed_at_gate, reverse=True)[:MOST_RUNS]
     colors = sns.color_palette('colorblind', MOST_RUNS)
     lines = ['-', '--', '-.', ':'] * 2
     with plt.rc_context(FIGURE_STYLE):
         figure, axes = plt.subplots(figsize=(5.5, 3.4), layout='constrained')
-        for record, color, line in zip(records[:MOST_RUNS], colors, lines):
+        for record, color, line in zip(records, colors, lines):
             width = 2.5 if record['name'] in UNPUBLISHED else 1.3
             _draw_frontier(axes, record, dict(color=color, ls=line, lw=width))
         axes.axvline(0.99, color='.5', lw=0.8, ls=':')

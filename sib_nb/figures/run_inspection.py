@@ -664,6 +664,7 @@ def plot_group(
         right.barh([short_name(name) for name in near.name], near.nats, color='.5')
         right.axvline(mi.null, ls=':', color='k', lw=1)
         right.set(xlabel='MI (nats); dotted: independent groups', ylabel='neighbour')
+        right.locator_params(axis='x', nbins=4)
         for axes in (left, right):
             axes.invert_yaxis()
     return figure

@@ -528,7 +528,7 @@ def _baseline_row(name, seeds):
     return {
         'run': name,
         'seeds': len(seeds),
-        'method': 'without an SAE',
+        'method': 'its own search',
         'removed': _score_cell(*(seeds[name].astype(float) for name in ('removed', 'low', 'high'))),
         'retained': _plain_cell(seeds.retained.astype(float), 3),
         'heading gap': _plain_cell(seeds.heading_gap.astype(float), 3),

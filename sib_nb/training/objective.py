@@ -227,7 +227,7 @@ def group_information(
     groups,  # a `Groups` with at least two groups
     n_pairs: int = 16,  # as few groups are sampled as give so many pairs; at most all groups
     generator: torch.Generator | None = None,  # draws the groups
-) -> Tensor:  # 0-d, nats; on average 0 for independent groups
+) -> Tensor:  # 0-d, nats; for independent groups 0 but for a bias of second order in 1/n
     """Mean Gaussian mutual information over the pairs of a random sample of groups. Errors:
     `SIBError` for one group, fewer than 4 tokens, NaN or inf."""
     drawn = _drawn_groups(z, groups, n_pairs, generator)

@@ -27,6 +27,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from sib_nb.core import (
+    FIGURE_STYLE,
     SEAL,
     SIBError,
     atomic_write,
@@ -880,16 +881,17 @@ def plot(self: TrainResult):  # a matplotlib figure
     import matplotlib.pyplot as plt
 
     labels = dict(loss='loss', fvu='FVU', l0='L0 (active latents a token)')
-    labels['dependence'] = 'group dependence (mean CKA)'
+    labels['dependence'] = 'dependence (CKA)'
     history = self.history
     shown = [name for name in labels if name in history]
-    size = (2.9 * len(shown), 2.4)
-    fig, axs = plt.subplots(1, len(shown), figsize=size, layout='constrained')
-    for name, ax in zip(shown, axs):
-        ax.plot(history.step, history[name])
-        ax.set(xlabel='step', ylabel=labels[name])
-        if name == 'fvu':
-            ax.set_yscale('log')
+    size = dict(figsize=(6, 4), layout='constrained', sharex=True)
+    with plt.rc_context(FIGURE_STYLE):
+        fig, axs = plt.subplots(2, 2, **size)
+        for name, ax in zip(shown, axs.flat):
+            ax.plot(history.step, history[name])
+            ax.set(xlabel='step', ylabel=labels[name])
+        for ax in axs.flat[len(shown) :]:
+            ax.remove()
     return fig
 
 # %% ../../nbs/04_training/04_trainer.ipynb #933ea0a5

@@ -13,11 +13,14 @@ class Chapter:
     title: str
     about: str  # a sentence or two: what the chapter is for
     optional_from: str = '99'  # number of the first notebook that can be skipped on first reading
+    names: tuple = ()  # notebooks in reading order; empty: all of the folder, by name
 
     @cached_property
     def paths(self) -> list:
         "The chapter's notebooks in reading order."
         found = sorted((NBS/self.folder).glob('*.ipynb'))
+        if self.names:
+            return [NBS/self.folder/f'{name}.ipynb' for name in self.names]
         return [path for path in found if path.stem != 'index']
 
     @property
@@ -33,7 +36,8 @@ class Chapter:
 
 CHAPTERS = [
     Chapter('', 'Core',
-            'Paths, files, seeds, errors and the look of figures: what all other modules use.'),
+            'Paths, files, seeds, errors and the look of figures: what all other modules use.',
+            names=('00_core', '00_validation', '00_integrity', '00_docstrings')),
     Chapter('01_language_model', 'The language model',
             'The documents and questions, the model that reads them, and the activations that '
             'sparse autoencoders are trained on. All of it runs on small embedded models; '
@@ -59,6 +63,7 @@ CHAPTERS = [
             'of knowledge groups, their latents and their training.'),
     Chapter('08_results', 'Results',
             'What was measured. These notebooks export nothing; they read `data/results`.'),
+    Chapter('', 'Commands', 'The console scripts.', names=('09_commands',)),
     Chapter('tutorials', 'Tutorials',
             'The shortest way to a result, your own model and data, and Gemma-2-2B.'),
 ]

@@ -48,6 +48,7 @@ mathjax3_config = {'options': {'enableMenu': False}}
 autodoc_preserve_defaults = True
 autodoc_typehints_format = 'short'
 add_module_names = False
+smartquotes = False  # options such as --list are copied
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = 'hide'

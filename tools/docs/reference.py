@@ -7,8 +7,6 @@ from dataclasses import is_dataclass
 from functools import cached_property
 from textwrap import dedent
 
-from fastcore.docments import docments
-
 PACKAGE = 'sib_nb'
 MAX_VALUE = 60  # characters of a constant's value that are shown
 INLINE = re.compile(r'(?P<code>`[^`]+`)|\$(?P<math>[^$\s](?:[^$]*[^$\s])?)\$'
@@ -147,12 +145,24 @@ def field_list(value, to_rst) -> list:
             lines += [f':param {name}: {to_rst(comment)}', f':type {name}: {kind}']
         return lines
     function = own_init(value) if inspect.isclass(value) else value
-    comments = docments(unwrap(function), args_kwargs=True) if function else {}
-    for name, comment in comments.items():
-        if comment:
-            field = ':returns:' if name == 'return' else f':param {name}:'
-            lines.append(f'{field} {to_rst(" ".join(comment.split()))}')
+    for name, comment in source_comments(function).items():
+        field = ':returns:' if name == 'returns' else f':param {name}:'
+        lines.append(f'{field} {to_rst(" ".join(comment.split()))}')
     return lines
+
+
+def source_comments(function) -> dict:
+    "Comments behind the parameters of a function and its result, as `help()` shows them."
+    from sib_nb.docstrings import function_comments
+    if function is None:
+        return {}
+    try:
+        source = dedent(inspect.getsource(unwrap(function)))
+    except (OSError, TypeError):  # made by a call, not written
+        return {}
+    node = ast.parse(source).body[0]
+    is_function = isinstance(node, ast.FunctionDef)
+    return function_comments(node, source.splitlines()) if is_function else {}
 
 
 def comment_problems(modules: list) -> list:
