@@ -10,6 +10,7 @@ __all__ = ['RUN_OPTIONS', 'with_underscores', 'parsed', 'failure_line', 'failure
 
 # %% ../nbs/09_commands.ipynb #766b9167
 import contextlib
+import inspect
 import json
 import os
 import signal

@@ -72,7 +72,8 @@ def become_kernel(reader: int, folder: Path):
             tools = str(Path(__file__).parent)
             sys.path[:] = [folder for folder in sys.path if folder != tools]
             sys.argv = ['ipykernel_launcher', '-f', connection_file,
-                        f'--IPKernelApp.parent_handle={os.getppid()}']
+                        f'--IPKernelApp.parent_handle={os.getppid()}',
+                        '--HistoryManager.enabled=False']  # stored outputs have no message of it
             if 'matplotlib' in sys.modules:  # imported for another backend than a kernel's
                 sys.argv.append('--matplotlib=inline')
             from ipykernel import kernelapp

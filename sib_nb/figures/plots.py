@@ -171,7 +171,7 @@ def _removed_by_control(seeds):
     table = pd.DataFrame(rows, columns=['control', 'removed']).dropna()
     return table.groupby('control', sort=False).removed.mean().to_dict()
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #08b51a4a
 def _draw_controls(axes, row, seeds):
     "The removed shares of the controls of one run."
     style = dict(color='k', mfc='none', ms=4, clip_on=False)
@@ -190,7 +190,7 @@ def _closed_groups(results):
 # %% ../../nbs/07_figures/02_plots.ipynb #60a86aad
 _CLOSED_CONTROLS = dict(permuted_decoder='permuted', random_latents='random', lexicon='lexicon')
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #69914544
 def _draw_closed_groups(axes, row, removed):
     "Removed share of closed knowledge groups, with their controls."
     value = removed['closed']
@@ -509,13 +509,13 @@ def _has_worked(record):
     "Whether a setting of a method could be tried."
     return any('error' not in row for row in record['rows'])
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #76f31f08
 def _removed_at_gate(record, gate=0.95):
     "The most that a setting removes which retains enough."
     rows = [row for row in record['rows'] if row.get('retained', 0) >= gate]
     return max((row['removed'] for row in rows), default=-1)
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #1c97ed04
 def _draw_frontier(axes, record, style):
     "All settings of a method as points, and their frontier."
     tried = pd.DataFrame([row for row in record['rows'] if 'error' not in row])
