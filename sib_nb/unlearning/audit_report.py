@@ -116,19 +116,27 @@ def add_audit_rows(
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #95c4b44c
 MOST_METHODS = 8
 
+# %% ../../nbs/05_unlearning/13_audit_report.ipynb #cb6331b5
+def _removed_shares(part, by):
+    "The share of the gap to the reference, where the gap is more than a tenth."
+    means = part.groupby(by, sort=False)[['right', 'original', 'reference']].mean()
+    gap = means.original - means.reference
+    return ((means.original - means.right) / gap).where(gap > 0.1)
+
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #18fb4ee9
 def format_shares(
     rows: pd.DataFrame,  # from `load_audit_rows`
     side: str,  # 'forget': removed share; 'retain': retained share
 ) -> pd.DataFrame:  # formats × methods
-    "Mean over headings, seeds and splits of the accuracies, then the share."
+    """Mean over headings, seeds and splits of the accuracies, then the share; of forget accuracy
+    the smaller of the shares under the own and under other headings."""
     part = rows[rows.side == side]
-    models = ['right', 'original', 'reference']
-    means = part.groupby(['format', 'method'], sort=False)[models].mean()
+    by = ['format', 'method']
     if side == 'forget':
-        gap = means.original - means.reference
-        shares = ((means.original - means.right) / gap).where(gap > 0.1)
+        part = part.assign(is_own=part.heading == 'own')
+        shares = _removed_shares(part, [*by, 'is_own']).groupby(by, sort=False).min()
     else:
+        means = part.groupby(by, sort=False)[['right', 'original']].mean()
         shares = means.right / means.original.where(means.original > 0)
     return shares.unstack('method')[list(dict.fromkeys(part.method))]
 
@@ -138,11 +146,12 @@ def _draw_shares(axes, shares, title, limits):
     image = axes.imshow(shares.to_numpy(float), cmap='RdBu_r', aspect='auto', **limits)
     for (row, column), value in np.ndenumerate(shares.to_numpy(float)):
         if not np.isnan(value):
-            style = dict(ha='center', va='center', fontsize=7)
+            style = dict(ha='center', va='center', fontsize=8)
             style['color'] = 'white' if abs(value - 1) > 0.6 else 'black'
             axes.text(column, row, f'{value:.2f}', **style)
     axes.set_xticks(range(shares.shape[1]), shares.columns, rotation=30, ha='right', fontsize=8)
-    axes.set_yticks(range(len(shares)), shares.index, fontsize=8)
+    names = [name.replace('_', ' ') for name in shares.index]
+    axes.set_yticks(range(len(shares)), names, fontsize=8)
     axes.set_title(title, fontsize=9)
     return image
 
@@ -158,11 +167,14 @@ def plot_audits(
         raise SIBError(f'a figure shows {MOST_METHODS} methods at most, not {n_methods}; choose')
     shares = {side: format_shares(rows, side) for side in ('forget', 'retain')}
     height = 1.4 + 0.27 * len(shares['forget'])
-    layout = dict(figsize=(4 + 1.1 * n_methods, height), sharey=True, layout='constrained')
-    figure, (left, right) = plt.subplots(1, 2, **layout)
-    _draw_shares(left, shares['forget'], 'removed share of forget accuracy', dict(vmin=0, vmax=2))
-    _draw_shares(right, shares['retain'], 'retained share', dict(vmin=0, vmax=2))
-    left.set_ylabel('format')
+    layout = dict(figsize=(3 + 0.6 * n_methods, 2 * height), sharex=True, layout='constrained')
+    figure, (upper, lower) = plt.subplots(2, 1, **layout)
+    limits = dict(vmin=0, vmax=2)
+    image = _draw_shares(upper, shares['forget'], 'removed share of forget accuracy', limits)
+    _draw_shares(lower, shares['retain'], 'retained share', limits)
+    for axes in (upper, lower):
+        axes.set_ylabel('format')
+    figure.colorbar(image, ax=[upper, lower], fraction=0.03, label='share')
     return figure
 
 # %% ../../nbs/05_unlearning/13_audit_report.ipynb #b29bed19
