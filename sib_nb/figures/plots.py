@@ -384,6 +384,7 @@ def _draw_null(axes, results, runs):
     rows = np.arange(len(null))
     style = dict(colors='k', linestyles=':', label='shuffled tokens')
     axes.vlines(null, rows - 0.3, rows + 0.3, **style)
+    axes.set_xlim(left=-0.03 * axes.get_xlim()[1])  # a line at 0 is seen
 
 # %% ../../nbs/07_figures/02_plots.ipynb #0c223939
 _METRICS = {  # column → panel title, axis label, format of the numbers
