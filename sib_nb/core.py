@@ -376,6 +376,17 @@ _EXTRAS = {  # module → the extra that installs it
 }
 
 
+def _requirement(module):
+    "What pip is to install for a module."
+    package = module.partition('.')[0]
+    extra = _EXTRAS.get(package, package)
+    for requirement in importlib.metadata.requires('sib_nb') or []:
+        what, _, condition = requirement.partition(';')
+        if re.search(rf'extra == .{extra}.', condition):
+            return what.strip()
+    return package
+
+
 def import_extra(
     module: str,  # its name, as 'sae_lens'
 ):  # the module
@@ -383,9 +394,7 @@ def import_extra(
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        extra = _EXTRAS.get(module.partition('.')[0])
-        package = f'"sib_nb[{extra}]"' if extra else module.partition('.')[0]
-        message = f'{module} cannot be imported ({error}); pip install {package}'
+        message = f'{module} cannot be imported ({error}); pip install "{_requirement(module)}"'
         raise SIBError(message) from None
 
 # %% ../nbs/00_core.ipynb #c85b6f6f

@@ -10,7 +10,9 @@ __all__ = ['EMBEDDED_LAYER', 'BENCHMARKS', 'EMBEDDED', 'HELD_OUT_TEXTS', 'Benchm
            'held_out_activations', 'own_benchmark']
 
 # %% ../../nbs/06_experiments/04_benchmarks.ipynb #f10e3847
+import difflib
 import functools
+import os
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,9 +142,13 @@ def benchmark_name(
     if name in BENCHMARKS:
         return name
     if not Path(name).expanduser().is_dir():
+        if os.sep in name:
+            raise SIBError(f'{name} does not exist; name a folder of your own, or a benchmark')
+        near = difflib.get_close_matches(name, BENCHMARKS, 1)
+        hint = f'did you mean {near[0]}? ' if near else ''
         raise SIBError(
-            f'{name} is neither a benchmark ({", ".join(BENCHMARKS)}) nor a folder of your own; '
-            'see notebook 02_your_own_model_and_data'
+            f'{name} is neither a benchmark nor a folder of your own; {hint}Benchmarks: '
+            f'{", ".join(BENCHMARKS)}; for folders see notebook 02_your_own_model_and_data'
         )
     return own_benchmark(name)
 
@@ -221,8 +227,8 @@ def known_questions(
     rows = _known_numbers(model, name, mcq, style, progress)
     if not rows:
         raise SIBError(
-            f'{model.name} answers no question of {name} right in all 24 orders; '
-            'it has nothing to forget there'
+            f'{model.name} answers no question of {name} right in all 24 orders and has nothing to '
+            'forget there; ask other questions, or a model that knows the answers'
         )
     return mcq.select(rows)
 

@@ -1199,9 +1199,9 @@ def _already_there(out, result):
     "The line for a result that is there, and how to get its SAE if that is not."
     line = outcome(result, out / f'{result["sae"]}.json')
     line += f'; products in {result["products"]}'
-    if (out / 'saes' / result['sae'] / 'cfg.json').is_file():
-        return f'already there; {line}; --force runs it again'
-    return f'already there without its SAE; {line}; --force trains it again, or --out elsewhere'
+    has_sae = (out / 'saes' / result['sae'] / 'cfg.json').is_file()
+    what = 'already there' if has_sae else 'already there, without its SAE'
+    return f'{what}: {line}; --out FOLDER makes it anew elsewhere, --force in its place'
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #e09e1184
 def _check_model(r, lm):

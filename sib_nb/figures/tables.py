@@ -302,7 +302,8 @@ def load_results(
         if isinstance(result, dict) and 'run' in result:
             rows.append(_row_or_refuse(result, file))
     if not rows:
-        raise SIBError(f'no results in {folder}; run `make figures`, or sib_run --run baseline')
+        what = f'no results in {folder}' if folder.is_dir() else f'{folder} does not exist'
+        raise SIBError(f'{what}; sib_run --run baseline --out {folder} makes one result')
     wanted = dict(model=model, layer=layer, domain=domain)
     results = _one_setting(pd.DataFrame(rows), wanted, folder)
     place = results.run.map({name: i for i, name in enumerate(RUNS)})

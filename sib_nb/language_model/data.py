@@ -250,7 +250,7 @@ def _reason(error, what, offline):
     if is_system_failure(raised) and not isinstance(raised, FileNotFoundError):
         return explain_os_error(raised, f'{what} cannot be loaded')
     if offline:
-        remedy = 'connect, or copy it to a folder and name that (SIB_MIRROR, or the path argument)'
+        remedy = 'connect, or copy it to a folder and give that in its place (or in SIB_MIRROR)'
         return f'{what} is not in the cache and the hub cannot be reached: {remedy}'
     return f'{what} cannot be loaded: {text[:300]}'
 

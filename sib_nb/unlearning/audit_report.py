@@ -275,7 +275,7 @@ def _budget_line(found):
 def _inside_lines(found):
     "The most that a probe reads of each content, and the depth."
     if not found.inside:
-        return 'Not looked into.'
+        return 'Not looked into: left out, or there are no entities whose content is known.'
     probes = pd.DataFrame(found.inside['probes'])
     if 'content' not in probes:  # audits of earlier versions
         probes['content'] = 'kind'
@@ -397,7 +397,10 @@ def shipped_groups(
     folder = Path(folder or embedded_data('groups'))
     found = [SAE.load(place) for place in _group_folders(model_name, domain, folder, variant)]
     if not found:
-        raise SIBError(f'there is no knowledge group of {model_name} for {domain} in {folder}')
+        raise SIBError(
+            f'there is no knowledge group of {model_name} for {domain} in {folder}; make one with '
+            'sib_nb.erase_domain, save its SAE, and name its folder with --edit and --latents'
+        )
     saes = tuple(sorted(found, key=lambda sae: sae.cfg.layer))
     return ClosedGroups(saes, tuple(tuple(range(sae.cfg.d_sae)) for sae in saes))
 
