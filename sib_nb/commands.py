@@ -42,14 +42,14 @@ def with_dashes(
     "Names of options in a text with dashes, as they are usually written."
     return re.sub(r'--\w+', lambda found: found[0].replace('_', '-'), text)
 
-
+# %% ../nbs/09_commands.ipynb #73900e22
 def _wrong_words(name, message):
     "One line for words that are no options; the program ends with status 2."
     line = f'{name}: {with_dashes(message)}; {name} --help shows the options'
     print(line, file=sys.stderr)
     sys.exit(2)
 
-
+# %% ../nbs/09_commands.ipynb #cdbe0c39
 def parsed(
     function,  # its parameters become options, their comments the help
     name: str,  # of the command
@@ -285,7 +285,7 @@ def _refuse_ignored(options):
     if options['yes'] and not options['force']:
         raise SIBError('--yes answers the question of --force; add it, or leave --yes out')
 
-
+# %% ../nbs/09_commands.ipynb #ec6828f4
 def _with_run(options):
     "The options with a run, where a model or a benchmark of one's own is named without one."
     from sib_nb.core import SIBError
