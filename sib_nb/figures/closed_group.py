@@ -66,7 +66,8 @@ def open_group(
     "A stored knowledge group. Errors: `SIBError` for an unknown one."
     stored = stored_groups(folder)
     if not stored:
-        raise SIBError('no knowledge group is stored; run the slow cell of 05_unlearning/16_group_study that stores groups')
+        remedy = 'run the slow cell of 05_unlearning/16_group_study that stores groups'
+        raise SIBError(f'no knowledge group is stored; {remedy}')
     name = name or next(iter(stored))
     if name not in stored:
         raise SIBError(f'knowledge group {name!r} is unknown; choose one of {", ".join(stored)}')

@@ -874,7 +874,8 @@ def _named(what):
     "The function that opens something by its name."
     found = what_to_open()
     if not found:
-        raise SIBError('nothing to open; run the slow cell of 05_unlearning/16_group_study that stores groups')
+        remedy = 'run the slow cell of 05_unlearning/16_group_study that stores groups'
+        raise SIBError(f'nothing to open; {remedy}')
     if what is None:
         return next(iter(found.values()))
     for name in (what, f'knowledge group {what}'):

@@ -231,7 +231,8 @@ def _known_reason(error, what):
     if kind == 'RevisionNotFoundError':
         return f'{what} has no such revision'
     if any(part in message for part in _SCRIPTED):
-        return f'{what} holds a script, which is not run: use a data set as parquet files, or a model without code of its own'
+        remedy = 'use a data set as parquet files, or a model without code of its own'
+        return f'{what} holds a script, which is not run: {remedy}'
     if any(part in message for part in ('BuilderConfig', 'Unknown split', 'Bad split')):
         return f'{what} has changed on the hub: {" ".join(message.split())[:200]}'
     return None

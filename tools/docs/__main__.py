@@ -130,7 +130,7 @@ def write_pages() -> tuple:
     write_front_page(stage)
     write_reference(stage, modules)
     problems = [f'nbs/{folder}: add it to tools/docs/chapters.py' for folder in unknown_folders()]
-    problems += stage.problems + reference.comment_problems(list(modules.values()))
+    problems += stage.problems + reference.signature_problems(list(modules.values()))
     return stage.names, problems
 
 
