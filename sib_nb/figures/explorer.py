@@ -874,8 +874,7 @@ def _named(what):
     "The function that opens something by its name."
     found = what_to_open()
     if not found:
-        remedy = 'run the slow cell of 05_unlearning/16_group_study that stores groups'
-        raise SIBError(f'nothing to open; {remedy}')
+        raise SIBError('nothing to open: neither groups (16_group_study) nor SAEs of runs are stored')
     if what is None:
         return next(iter(found.values()))
     for name in (what, f'knowledge group {what}'):
