@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['MAIN_RUNS', 'PALETTE', 'MOST_RUNS', 'RUN_FIGURES', 'FIGURES', 'FORMATS', 'literal', 'unlearning_scores',
            'training_curves', 'group_mi', 'feature_metrics', 'probing_table', 'probing_curves', 'layer_sweep',
-           'frontier', 'search_frontiers', 'dependence_weights', 'knowledge_formats', 'knowledge_cases', 'group_matrix',
-           'group_flows', 'tokens_to', 'convergence', 'plot_convergence', 'figure_calls', 'save_figures']
+           'frontier', 'search_frontiers', 'removal_costs', 'dependence_weights', 'knowledge_formats',
+           'knowledge_cases', 'group_matrix', 'group_flows', 'tokens_to', 'convergence', 'plot_convergence',
+           'figure_calls', 'save_figures']
 
 # %% ../../nbs/07_figures/02_plots.ipynb #af925220
 import math
@@ -545,6 +546,52 @@ def search_frontiers(
         figure.legend(loc='outside right upper', title='method')
     return figure
 
+# %% ../../nbs/07_figures/02_plots.ipynb #c05700a2
+_COMPARED = {  # methods of `equal_curves.json`
+    'erasure': dict(label='two groups by erasure', color='#0173b2', marker='o', lw=2),
+    'RMU': dict(label='RMU', color='#d55e00', marker='s', lw=1.3),
+    'lexicon': dict(label='lexicon (control)', color='.45', marker='^', lw=1.3),
+}
+
+# %% ../../nbs/07_figures/02_plots.ipynb #c05700a3
+def _curves(rows):
+    "Settings of each method; those that differ in two numbers are several curves."
+    curves = {}
+    for row in rows:
+        curves.setdefault((row['method'], row['setting'].get('alpha')), []).append(row)
+    return curves
+
+# %% ../../nbs/07_figures/02_plots.ipynb #c05700a4
+def _draw_costs(panels, rows, style):
+    "Removed shares with intervals over the costs in answers and on text."
+    removed = np.array([row['removed'] for row in rows])
+    errors = np.abs(removed[:, 1:] - removed[:, :1]).T
+    lost = 1 - np.array([row['retained'] for row in rows])
+    text = np.array([[np.mean(row['loss_added']), *row['loss_added']] for row in rows])
+    for axes, costs in zip(panels, (lost, text)):
+        spread = [costs[:, 0] - costs[:, 1:].min(1), costs[:, 1:].max(1) - costs[:, 0]]
+        axes.errorbar(costs[:, 0], removed[:, 0], errors, spread, ms=4, elinewidth=0.6, **style)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #c05700a5
+def removal_costs(
+    results: pd.DataFrame,  # from `load_results`
+) -> plt.Figure:
+    "What settings of three methods remove, by what they cost in other answers and on text."
+    rows = load_json(_beside(results, 'equal_curves.json'))['rows']
+    with plt.rc_context(FIGURE_STYLE):
+        figure, panels = plt.subplots(1, 2, figsize=(7, 3.3), sharey=True, layout='constrained')
+        for (name, alpha), of in _curves(rows).items():
+            dashed = dict(ls='--') if alpha == 30 else {}
+            style = dict(_COMPARED[name], **dashed)
+            style['label'] += f', α = {alpha:g}' if alpha else ''
+            _draw_costs(panels, of, style)
+        panels[0].set(xlabel='share of other answers lost', xlim=(-0.005, 0.12))
+        panels[1].set(xlabel='loss added on text (nats a token)', xlim=(0, 1.1))
+        panels[0].set(ylabel='removed share', ylim=(-0.03, 1.05))
+        handles = panels[0].get_legend_handles_labels()
+        figure.legend(*handles, loc='outside upper center', ncol=4, fontsize=8)
+    return figure
+
 # %% ../../nbs/07_figures/02_plots.ipynb #d8b8d396
 _SWEPT = dict(
     information='Gaussian information\n(nats a pair)',
@@ -844,6 +891,7 @@ FIGURES = RUN_FIGURES | dict(  # the others: called with results
     knowledge_formats=knowledge_formats,
     layer_sweep=layer_sweep,
     search_frontiers=search_frontiers,
+    removal_costs=removal_costs,
     dependence_weights=dependence_weights,
     group_matrix=group_matrix,
     group_flows=group_flows,
@@ -854,6 +902,7 @@ _NEEDED_FILES = dict(  # beside the results
     knowledge_formats=('knowledge_groups.json',),
     layer_sweep=('statement_sweep.json',),
     search_frontiers=('baseline_scores.json',),
+    removal_costs=('equal_curves.json',),
     dependence_weights=('dependence_sweep.json',),
     group_matrix=('mi_matrices.json',),
 )

@@ -129,6 +129,8 @@ GRIDS = {  # settings that are swept, by baseline
         layer=(0, 1, 2, 3, 4), length=(0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 32.0)
     ),
 }
+
+# %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #069323fd
 UNPUBLISHED = ('erasure', 'lexicon')  # not published methods; they have fewer settings
 
 # %% ../../nbs/05_unlearning/07_baseline_selection.ipynb #a62fad20
@@ -153,17 +155,30 @@ class _Erasing:
     seed: int
     groups: dict = field(default_factory=dict)  # first groups that are made, by their settings
 
-    def tokens(self, layer, closed=()):
+    def sources(self, texts_apart):
+        "The sequences; if `texts_apart`, retain documents are a source of their own."
+        if not texts_apart:
+            return dict(retain=self.data)
+        retain = dict(retain=[], texts=[])
+        for ids, labels in self.data.retain:
+            retain['texts' if labels[1] != -100 else 'retain'].append((ids, labels))
+        return {name: self.data._replace(retain=rows) for name, rows in retain.items() if rows}
+
+    def tokens(self, layer, closed=(), texts_apart=False):
         "Streams of both sides after a block, with some groups closed."
+        options = dict(layer=layer, n=max(map(len, self.data)), seed=self.seed)
+        found = {}
         with contextlib.ExitStack() as stack:
             for edit in closed:
                 stack.enter_context(edit.on(self.model))
-            found = domain_tokens(self.model, self.data, layer, max(map(len, self.data)), self.seed)
-        return dict(forget=found.forget, retain=found.retain)
+            for name, data in self.sources(texts_apart).items():
+                tokens = domain_tokens(self.model, data, **options)
+                found |= {name: tokens.retain, 'forget': tokens.forget}
+        return found
 
     def group(self, layer, n_latents, closed=(), **setting):
         "A group after a block, trained on what the closed groups leave."
-        tokens = self.tokens(layer, closed)
+        tokens = self.tokens(layer, closed, 'texts' in setting)
         config = ErasureConfig(**setting, seed=self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         group = KnowledgeGroup(tokens['retain'].mean(0), 1.0, n_latents, generator)
