@@ -548,9 +548,10 @@ def search_frontiers(
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c05700a2
 _COMPARED = {  # methods of `equal_curves.json`
-    'erasure': dict(label='two groups by erasure', color='#0173b2', marker='o', lw=2),
-    'RMU': dict(label='RMU', color='#d55e00', marker='s', lw=1.3),
-    'lexicon': dict(label='lexicon (control)', color='.45', marker='^', lw=1.3),
+    'erasure': dict(label='two groups by erasure', color='#0173b2', marker='o', ms=5, lw=2),
+    'study': dict(label='the same, tasks of the study', color='#0173b2', marker='*', ms=10, ls=''),
+    'RMU': dict(label='RMU', color='#d55e00', marker='s', ms=4, lw=1.3),
+    'lexicon': dict(label='lexicon (control)', color='.45', marker='^', ms=4, lw=1.3),
 }
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c05700a3
@@ -570,7 +571,7 @@ def _draw_costs(panels, rows, style):
     text = np.array([[np.mean(row['loss_added']), *row['loss_added']] for row in rows])
     for axes, costs in zip(panels, (lost, text)):
         spread = [costs[:, 0] - costs[:, 1:].min(1), costs[:, 1:].max(1) - costs[:, 0]]
-        axes.errorbar(costs[:, 0], removed[:, 0], errors, spread, ms=4, elinewidth=0.6, **style)
+        axes.errorbar(costs[:, 0], removed[:, 0], errors, spread, elinewidth=0.6, **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #c05700a5
 def removal_costs(
@@ -589,7 +590,7 @@ def removal_costs(
         panels[1].set(xlabel='loss added on text (nats a token)', xlim=(0, 1.1))
         panels[0].set(ylabel='removed share', ylim=(-0.03, 1.05))
         handles = panels[0].get_legend_handles_labels()
-        figure.legend(*handles, loc='outside upper center', ncol=4, fontsize=8)
+        figure.legend(*handles, loc='outside upper center', ncol=3, fontsize=8)
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #d8b8d396
