@@ -549,8 +549,9 @@ def search_frontiers(
 # %% ../../nbs/07_figures/02_plots.ipynb #c05700a2
 _COMPARED = {  # methods of `equal_curves.json`
     'erasure': dict(label='two groups by erasure', color='#0173b2', marker='o', ms=5, lw=2),
-    'study': dict(label='the same, tasks of the study', color='#0173b2', marker='*', ms=10, ls=''),
+    'study': dict(label='two groups, tasks of the study', color='#0173b2', marker='*', ms=10, ls=''),
     'RMU': dict(label='RMU', color='#d55e00', marker='s', ms=4, lw=1.3),
+    'RMU_study': dict(label='RMU, tasks of the study', color='#d55e00', marker='*', ms=8, ls=':'),
     'lexicon': dict(label='lexicon (control)', color='.45', marker='^', ms=4, lw=1.3),
 }
 
@@ -583,7 +584,7 @@ def removal_costs(
         figure, panels = plt.subplots(1, 2, figsize=(7, 3.3), sharey=True, layout='constrained')
         for (name, alpha), of in _curves(rows).items():
             dashed = dict(ls='--') if alpha == 30 else {}
-            style = dict(_COMPARED[name], **dashed)
+            style = dashed | _COMPARED[name]
             style['label'] += f', α = {alpha:g}' if alpha else ''
             _draw_costs(panels, of, style)
         panels[0].set(xlabel='share of other answers lost', xlim=(-0.005, 0.12))
