@@ -261,11 +261,12 @@ def insert_bottleneck(
     bench: Benchmark,
     seed: int = 0,
     progress: bool = False,
+    file=None,  # a checkpoint, by which a stopped training goes on; None: no checkpoint
 ) -> dict:  # mean of the last steps' terms
     "Train a knowledge group at the SAE's layer, insert it, and freeze it."
     places = dict(layers=(sae.cfg.layer,), seed=seed, split_seed=bench.split_seed)
     config = GroupConfig(**{**options, **places})
-    training = train_knowledge_group(lm, bench.domains, config, progress=progress)
+    training = train_knowledge_group(lm, bench.domains, config, file, progress=progress)
     freeze_group(sae, insert_group(sae, training.groups[0]))
     return pd.DataFrame(training.log[-50:]).mean().to_dict()
 
@@ -774,13 +775,15 @@ def untrained(
     d_in: int,  # width of the residual stream
     expansion: int,  # d_sae / d_in
     progress: bool = True,
+    work=None,  # folder for the checkpoint of a knowledge group; None: no checkpoint
 ) -> tuple:  # SAE; cross-entropy of its domain probe, None without one
     "The SAE of a run before its first step, with its domain probe inserted."
     options = {**SHARED['sae'], **p.sae}
     shape = SAEConfig(d_in, expansion * d_in, layer=layer, model_name=lm.name, **options)
     sae = SAE(shape, generator=torch.Generator().manual_seed(cfg.seed)).to(lm.device)
     if p.bottleneck:
-        insert_bottleneck(sae, p.bottleneck, lm, bench, cfg.seed, progress)
+        file = work and Path(work) / 'group_checkpoint.pt'
+        insert_bottleneck(sae, p.bottleneck, lm, bench, cfg.seed, progress, file)
     if not p.knowledge:
         return sae, None
     return sae, insert_probes(sae, p.knowledge, lm, bench, layer, cfg.seed, progress)
@@ -815,7 +818,7 @@ def _train_ours(r: ResolvedRun, lm, folder, progress, on_log):
     store = activation_stream(lm, r.layer, r.bench, r.cfg, progress)
     began = time.time()
     sae, probe_ce = untrained(
-        r.preset, r.cfg, lm, r.layer, r.bench, store.d_in, r.expansion, progress
+        r.preset, r.cfg, lm, r.layer, r.bench, store.d_in, r.expansion, progress, folder
     )
     groups = starting_groups(r.preset, sae.cfg.d_sae, sae.cfg.n_exempt)
     options = dict(ckpt_dir=folder, progress=progress, on_log=on_log)

@@ -63,6 +63,26 @@ def editable(self: PackedSequences):
     "1 on every token but the first of its sequence, float `(tokens, 1)`."
     return (self.position > 0).float()[:, None]
 
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #9f3a6c01
+@patch
+def to(self: PackedSequences, device):
+    "The same tables, moved to a device in place."
+    for name, value in vars(self).items():
+        if isinstance(value, torch.Tensor):
+            setattr(self, name, value.to(device))
+    return self
+
+# %% ../../nbs/01_language_model/11_upper_blocks.ipynb #9f3a6c03
+def _fitting(model, x, packed):
+    "A stream in the model's precision; the tables of its tokens are moved beside it."
+    packed.to(x.device)
+    return x.to(model.dtype)
+
+
+def _edited(x, edits, layer):
+    "The stream after the edit of a block, if there is one, in its precision."
+    return edits[layer](x).to(x.dtype) if layer in edits else x
+
 # %% ../../nbs/01_language_model/11_upper_blocks.ipynb #7b5ed609
 def _rotate(x, cos, sin):
     "Rotary embedding of `(tokens, heads, d_head)`."
@@ -136,8 +156,7 @@ def _packed_stream(model, x, packed, layer, until, edits):
     top = n_layers(model) - 1
     for i in range(layer + 1, until + 1):
         x = _block(layers(model)[i], x, packed, rotary, last=i == top)
-        if i in edits:
-            x = edits[i](x)
+        x = _edited(x, edits, i)
     return x
 
 # %% ../../nbs/01_language_model/11_upper_blocks.ipynb #0631f24d
@@ -179,7 +198,7 @@ def _plain_states(model, x, packed, layer, edits):
 
     def on_tokens(edit):
         def edit_padded(h):
-            changed = edit(h.flatten(0, 1)[packed.slot])
+            changed = edit(h.flatten(0, 1)[packed.slot]).to(h.dtype)
             return _unpacked(changed, packed.slot, packed.n, packed.longest)
 
         return edit_padded
@@ -216,8 +235,8 @@ def upper_states(
     An edit of the last block, and a window of attention that is shorter than a sequence, take
     the plain path."""
     edits = dict(edits or {})
-    if layer in edits:
-        x = edits.pop(layer)(x)
+    x = _edited(_fitting(model, x, packed), edits, layer)
+    edits.pop(layer, None)
     if plain or not _is_fast(model, packed) or n_layers(model) - 1 in edits:
         return _plain_states(model, x, packed, layer, edits)
     return _packed_states(model, x, packed, layer, edits)
@@ -249,8 +268,8 @@ def stream_after(
     if not layer <= until <= last:
         raise SIBError(f'until={until} must be from {layer} to {last}')
     edits = dict(edits or {})
-    if layer in edits:
-        x = edits.pop(layer)(x)
+    x = _edited(_fitting(model, x, packed), edits, layer)
+    edits.pop(layer, None)
     if until == layer:
         return x
     if _is_fast(model, packed) and until < last and not plain:
