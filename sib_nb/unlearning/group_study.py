@@ -66,8 +66,10 @@ VARIANTS = dict(  # what differs from `STUDIED`
     no_advantage=dict(advantage=0.0),
     own_headings=dict(headings=('own',)),
     one_layer=dict(layers=(4,)),
-    leak=dict(leak=1.0),
+    leak=dict(leak=20.0),
     rate=dict(rate=0.03),
+    leak_and_rate=dict(leak=20.0, rate=0.03),
+    reference=dict(target='reference'),  # ignorance as in the model that never learned the domain
     erased=dict(layers=(1, 3), n_latents=1024),  # the first stage alone
     erased_once=dict(layers=(1,), n_latents=1024),  # one group instead of two
     erased_shuffled=dict(layers=(1, 3), n_latents=1024),  # two groups, shuffled as above
