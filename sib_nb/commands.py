@@ -366,7 +366,7 @@ def sib_run(
 # %% ../nbs/09_commands.ipynb #e464ddbf
 def figure_options(
     results: str = None,  # folder with result files (default: data/results)
-    out: str = None,  # folder for the figures (default: figures)
+    out: str = None,  # folder for the figures (default: figures; with --runs, figures/selected)
     note: str = '',  # a line at the foot of every figure
     runs: str = None,  # names of runs, separated by commas (default: the main ones, others apart)
     format: str = 'png',  # png or pdf, or both separated by a comma
@@ -384,16 +384,15 @@ def sib_figures(
             import matplotlib
 
             matplotlib.use('agg')
-            from sib_nb.core import printable
+            from sib_nb.core import figures_dir, printable
             from sib_nb.figures.plots import save_figures
             from sib_nb.figures.tables import load_results
 
         runs = options['runs'] and [name.strip() for name in options['runs'].split(',')]
         formats = [name.strip() for name in options['format'].split(',')]
         results = load_results(options['results'])
-        paths = save_figures(
-            results, options['out'], options['note'], runs=runs, formats=formats
-        )
+        out = options['out'] or (figures_dir() / 'selected' if runs else figures_dir())
+        paths = save_figures(results, out, options['note'], runs=runs, formats=formats)
         for path in paths:
             print(printable(path))
 

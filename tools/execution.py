@@ -1,6 +1,7 @@
 "Executes notebooks in Jupyter kernels and saves their outputs."
 import re
 import subprocess
+import time
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,10 @@ UNFINISHED = RESULTS/'.unfinished'    # names of the files that a stopped call w
 
 
 def result_files(source: str) -> set:
-    "Files of data/results that a cell speaks of."
+    "Files and folders of data/results that a cell says it makes; else the files that it speaks of."
+    makes = re.search(r'^#\| makes: (.+)$', source, re.MULTILINE)
+    if makes:
+        return set(makes[1].split())
     return set(re.findall(r"""results['"]?\s*/\s*['"](\w+\.json)""", source))
 
 
@@ -109,13 +113,17 @@ def results(names=()) -> int:
         begun = set(UNFINISHED.read_text(encoding='utf-8').split())
     todo = {name for name in known if name in begun or not (RESULTS/name).exists()}
     paths = list(makers)
+    began, n_done, n_due = time.time(), 0, sum(bool(makers[path] & todo) for path in paths)
     for position, path in enumerate(paths):
         due = makers[path] & todo
         if not due:
             continue
         note_unfinished(todo | begun - known)
-        print(name_of(path), *sorted(due), flush=True)
+        left = (time.time() - began) / n_done * (n_due - n_done) if n_done else 0
+        print(f'{n_done + 1} of {n_due} notebooks' + f', about {left/60:.0f} min left' * (n_done > 0),
+              name_of(path), *sorted(due), flush=True)
         execute(path, due)
+        n_done += 1
         later = [makers[other] for other in paths[position + 1:]]
         todo &= set().union(*later)  # several notebooks may add to one file
     note_unfinished(begun - known)

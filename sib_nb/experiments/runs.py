@@ -276,8 +276,8 @@ _SAE_OPTIONS = ('activation', 'k', 'n_exempt', 'threshold', 'bandwidth')
 _TRAIN_OPTIONS = tuple(option.name for option in fields(TrainConfig) if option.name != 'seed')
 _SAELENS_OPTIONS = ('k', 'steps', 'batch_size', 'lr')
 _PARTS = ('sae', 'knowledge', 'bottleneck', 'train')
-# fields of `GroupConfig` that the run gives, and lists, for which an option has no form
-_FIXED = ('layers', 'split_seed', 'seed', 'headings')
+# fields of `GroupConfig` that the run gives, and those that are no numbers
+_FIXED = ('layers', 'split_seed', 'seed', 'headings', 'target')
 _GROUP_OPTIONS = tuple(f.name for f in fields(GroupConfig) if f.name not in _FIXED)
 
 # %% ../../nbs/06_experiments/05_runs.ipynb #5e67a0f9

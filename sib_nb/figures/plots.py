@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAIN_RUNS', 'PALETTE', 'MOST_RUNS', 'RUN_FIGURES', 'FIGURES', 'FORMATS', 'literal', 'unlearning_scores',
            'training_curves', 'group_mi', 'feature_metrics', 'probing_table', 'probing_curves', 'layer_sweep',
-           'frontier', 'search_frontiers', 'removal_costs', 'dependence_weights', 'knowledge_formats',
+           'frontier', 'search_frontiers', 'removal_costs', 'dependence_weights', 'relearning', 'knowledge_formats',
            'knowledge_cases', 'group_matrix', 'group_flows', 'tokens_to', 'convergence', 'plot_convergence',
            'figure_calls', 'save_figures']
 
@@ -29,7 +29,6 @@ from .tables import damage_in_one_line, load_histories
 from ..language_model.formats import QUESTION_FORMATS
 from ..unlearning.baseline_selection import UNPUBLISHED
 from ..unlearning.group_study import case_table, read_case
-from ..unlearning.score import score_summary
 from ..validation import check_choice, check_texts
 
 # %% ../../nbs/07_figures/02_plots.ipynb #363f03a7
@@ -123,6 +122,7 @@ _CONTROLS = dict(  # control → its name in figures and its mark
     permuted_decoder=('permuted decoder', 'D'),
     untrained_sae=('untrained SAE', 'x'),
     lexicon=('lexicon', '*'),
+    task_lexicon=('lexicon of the tasks', 'P'),
 )
 
 # %% ../../nbs/07_figures/02_plots.ipynb #ea28a3a6
@@ -181,25 +181,31 @@ def _draw_controls(axes, row, seeds):
 
 # %% ../../nbs/07_figures/02_plots.ipynb #1239f1b6
 def _closed_groups(results):
-    "Removed shares of closed knowledge groups and of their control; none if not measured."
-    file = _beside(results, 'knowledge_groups.json')
-    if not file.exists():
+    "Removed shares, with intervals, of closed knowledge groups and their controls, by entities and edit."
+    folder = _beside(results, 'knowledge_groups')
+    files = sorted(folder.glob('gemma2-biology-s?-erased*.json')) if folder.exists() else []
+    seeds = [read_case(file) for file in files]
+    seeds = [result for result in seeds if result['case'].variant in ('erased', 'erased_quick')]
+    if not seeds:
         return {}
-    parts = load_json(file)['rows']
-    return {name: score_summary(pd.DataFrame(rows))['removed'] for name, rows in parts.items()}
+    table = case_table(seeds, 300).set_index(['entities', 'edit'])
+    columns = ['removed', 'removed_low', 'removed_high']
+    return {key: tuple(row) for key, row in zip(table.index, table[columns].to_numpy())}
 
 # %% ../../nbs/07_figures/02_plots.ipynb #60a86aad
-_CLOSED_CONTROLS = dict(permuted_decoder='permuted', random_latents='random', lexicon='lexicon')
+_CLOSED_CONTROLS = dict(
+    permuted_decoder='permuted', random_latents='random', task_lexicon='lexicon'
+)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #69914544
 def _draw_closed_groups(axes, row, removed):
-    "Removed share of closed knowledge groups, with their controls."
-    value = removed['closed']
-    _draw_bar(axes, row, value, value, value, color=PALETTE['bottleneck'])
+    "Removed share of closed knowledge groups for unlisted entities, with their controls."
+    _draw_bar(axes, row, *removed['unlisted', 'closed'], color='.3')
     style = dict(color='k', mfc='none', ms=4)
     for control, name in _CLOSED_CONTROLS.items():
-        if name in removed:
-            axes.plot(removed[name], row + 0.38, _CONTROLS[control][1], **style)
+        if ('unlisted', name) in removed:
+            place = removed['unlisted', name][0], row + 0.38
+            axes.plot(*place, _CONTROLS[control][1], **style)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #26c75eeb
 def _legend_above(figure, handles):
@@ -230,7 +236,7 @@ def unlearning_scores(
     closed = _closed_groups(results) if runs is None else {}
     runs = _drawn_runs(results, runs)
     titles = [RUNS[name].title for name in runs]
-    titles += ['Two groups by erasure,\nclosed (seed 0)'] if closed else []
+    titles += ['two groups by erasure,\nclosed (unlisted)'] if closed else []
     names = {*_removed_by_control(results[results.run.isin(runs)])}
     names |= {*_CLOSED_CONTROLS} if closed else set()
     layout = dict(figsize=(7.5, 1.5 + 0.32 * len(titles)), layout='constrained')
@@ -346,9 +352,9 @@ def training_curves(
     results: pd.DataFrame,  # from `load_results`
     runs: list = None,  # names; default: the main ones
 ) -> plt.Figure:
-    "Total loss over training."
+    "Unexplained variance over training; the losses of the runs have different terms."
     with plt.rc_context(FIGURE_STYLE):
-        figure = _training_lines(results, runs, 'loss', 'total loss (log scale)')
+        figure = _training_lines(results, runs, 'fvu', 'unexplained variance (FVU, log scale)')
         _log_scale(figure.axes[0])
     return figure
 
@@ -540,7 +546,7 @@ def search_frontiers(
         for record, color, line in zip(records, colors, lines):
             width = 2.5 if record['name'] in UNPUBLISHED else 1.3
             _draw_frontier(axes, record, dict(color=color, ls=line, lw=width))
-        axes.axvline(0.99, color='.5', lw=0.8, ls=':')
+        axes.axvline(0.99, color='.5', lw=0.8, ls=':', label='99 % retained')
         axes.set(xlim=(0.6, 1.01), ylim=(-0.05, 1.05))
         axes.set(xlabel='retained share', ylabel='removed share')
         figure.legend(loc='outside right upper', title='method')
@@ -583,7 +589,7 @@ def removal_costs(
     with plt.rc_context(FIGURE_STYLE):
         figure, panels = plt.subplots(1, 2, figsize=(7, 3.3), sharey=True, layout='constrained')
         for (name, alpha), of in _curves(rows).items():
-            dashed = dict(ls='--') if alpha == 30 else {}
+            dashed = {30: dict(ls='--'), 10: dict(ls='', mfc='w')}.get(alpha, {})
             style = dashed | _COMPARED[name]
             style['label'] += f', α = {alpha:g}' if alpha else ''
             _draw_costs(panels, of, style)
@@ -600,6 +606,7 @@ _SWEPT = dict(
     cka='CKA',
     excess='levels, beyond\ncompetition (nats)',
     fvu='unexplained variance',
+    removed_4='removed by closing\nfour groups',
 )
 _SWEPT_TERMS = dict(dependence='CKA term', information='information term')
 
@@ -619,17 +626,59 @@ def _draw_weights(axes, rows, measure):
 def dependence_weights(
     results: pd.DataFrame,  # from `load_results`
 ) -> plt.Figure:
-    "Dependence between groups and reconstruction by the weight of a term, on held-out tokens."
+    "Dependence, reconstruction and what closing removes by the weight of a term, on held-out data."
     rows = pd.DataFrame(load_json(_beside(results, 'dependence_sweep.json'))['rows'])
     rows = rows[~rows.adapts]
     with plt.rc_context(FIGURE_STYLE):
-        figure, axes = plt.subplots(2, 2, figsize=(6, 4.4), sharex=True, layout='constrained')
+        figure, axes = plt.subplots(2, 3, figsize=(7, 4), sharex=True, layout='constrained')
         for place, measure in zip(axes.flat, _SWEPT):
             _draw_weights(place, rows, measure)
-        for place in axes[1]:
             place.set(xlabel='weight of the term')
+            place.tick_params(labelbottom=True)
+        axes[1, 1].set_ylim(-0.1, 1)
+        axes[1, 2].remove()
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc='outside upper center', ncol=2, fontsize=8)
+        figure.legend(handles, labels, loc='lower right', fontsize=8)
+    return figure
+
+# %% ../../nbs/07_figures/02_plots.ipynb #4e1ea402
+_RELEARNING = {  # edit → label, colour, line
+    'original': ('original', '.45', '-'),
+    'closed groups': ('groups closed', '#0173b2', '-'),
+    'list of names': ('list of names', '#de8f05', '--'),
+    'never learned it': ('never learned it', 'k', ':'),
+}
+
+
+def _draw_relearning(axes, rows):
+    "Accuracy by step of each edit, mean and range over seeds."
+    for edit, (label, color, line) in _RELEARNING.items():
+        by_step = rows[rows.edit == edit].groupby('step').forget.agg(['mean', 'min', 'max'])
+        place = np.arange(len(by_step))
+        axes.plot(place, by_step['mean'], color=color, ls=line, marker='o', ms=3, label=label)
+        axes.fill_between(place, by_step['min'], by_step['max'], color=color, alpha=0.15, lw=0)
+    axes.set(xlabel='steps of fine-tuning', ylim=(0, 1))
+    axes.set_xticks(place, by_step.index)
+
+# %% ../../nbs/07_figures/02_plots.ipynb #4e1ea403
+def relearning(
+    results: pd.DataFrame,  # from `load_results`
+    rate: float = 3e-4,  # of the fine-tuning
+) -> plt.Figure:
+    "Accuracy about listed entities during fine-tuning on others, from a file beside the results."
+    rows = pd.DataFrame(load_json(_beside(results, 'relearning_listed.json'))['curves'])
+    rows = rows[rows.rate == rate]
+    domains = list(dict.fromkeys(rows.forget_domain))
+    with plt.rc_context(FIGURE_STYLE):
+        figure, panels = plt.subplots(
+            1, len(domains), figsize=(6, 3), sharey=True, layout='constrained'
+        )
+        for axes, domain in zip(np.atleast_1d(panels), domains):
+            _draw_relearning(axes, rows[rows.forget_domain == domain])
+            axes.set_title(domain)
+        figure.axes[0].set_ylabel('accuracy, listed entities')
+        handles = figure.axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc='outside upper center', ncol=4, fontsize=8)
     return figure
 
 # %% ../../nbs/07_figures/02_plots.ipynb #fbe055ea
@@ -653,7 +702,7 @@ def _draw_formats(axes, parts, side, formats):
         table = pd.DataFrame(parts[part])
         by_format = table[table.side == side].groupby('format')[column].mean()
         axes.plot(by_format.reindex(formats), range(len(formats)), ls='', label=label, **style)
-    axes.axvline(0.25, ls=':', c='.4', lw=1)
+    axes.axvline(0.25, ls=':', c='.4', lw=1, label='guessing')
     axes.set(xlabel=f'accuracy on {side} questions', xlim=(0, 1.03))
     for row in range(1, len(formats)):
         axes.axhline(row - 0.5, color='.92', lw=0.8, zorder=0)
@@ -698,7 +747,10 @@ def _draw_cases(axes, cases, quantity):
         error = np.maximum([values - low, high - values], 0)
         heights = heights + 0.15 * (number - 2)
         axes.errorbar(values, heights, xerr=error, ls='', lw=1, label=label, **style)
+    whole = 'never learned it' if quantity == 'removed' else 'all answers'
     axes.axvline(1, ls=':', c='.4', lw=1)
+    place = dict(xycoords=('data', 'axes fraction'), ha='center', va='bottom', fontsize=8)
+    axes.annotate(whole, (1, 1), **place)
 
 # %% ../../nbs/07_figures/02_plots.ipynb #f3004a0d
 def knowledge_cases(
@@ -836,7 +888,7 @@ def tokens_to(
 def convergence(
     results: pd.DataFrame,  # from `load_results`
     reference: str = 'baseline',  # the run whose final FVU is the measure
-    slack: float = 1.1,  # the target is so many times that
+    slack: float = 1.3,  # the target is so many times that
 ) -> pd.DataFrame:  # one row a run and seed: run, title, seed, target, tokens, seconds, fvu
     "Tokens and seconds until each run reconstructs about as well as the reference in the end."
     histories = load_histories(results)
@@ -857,7 +909,7 @@ def convergence(
 # %% ../../nbs/07_figures/02_plots.ipynb #ad5bb137
 def plot_convergence(
     results: pd.DataFrame,  # from `load_results`
-    slack: float = 1.1,  # of `convergence`
+    slack: float = 1.3,  # of `convergence`
     runs: list = None,  # names; default: the main ones
 ) -> plt.Figure:
     "FVU against tokens, a line a run with the range over seeds, and the target."
@@ -894,6 +946,7 @@ FIGURES = RUN_FIGURES | dict(  # the others: called with results
     layer_sweep=layer_sweep,
     search_frontiers=search_frontiers,
     removal_costs=removal_costs,
+    relearning=relearning,
     dependence_weights=dependence_weights,
     group_matrix=group_matrix,
     group_flows=group_flows,
@@ -905,6 +958,7 @@ _NEEDED_FILES = dict(  # beside the results
     layer_sweep=('statement_sweep.json',),
     search_frontiers=('baseline_scores.json',),
     removal_costs=('equal_curves.json',),
+    relearning=('relearning_listed.json',),
     dependence_weights=('dependence_sweep.json',),
     group_matrix=('mi_matrices.json',),
 )
@@ -966,7 +1020,8 @@ def figure_calls(
         if name not in RUN_FIGURES or _first_runs(results, name):
             calls[name] = partial(draw, results)
         if name in RUN_FIGURES and _further_runs(results, name):
-            calls[f'{name}_more'] = partial(draw, results, runs=_further_runs(results, name))
+            further = _further_runs(results, name)
+            calls[f'supplement/{name}'] = partial(draw, results, runs=further)
     return calls
 
 # %% ../../nbs/07_figures/02_plots.ipynb #12d02d63

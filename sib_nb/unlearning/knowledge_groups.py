@@ -9,7 +9,7 @@ __all__ = ['AMOUNTS', 'TASKS_IN_WORDS', 'TARGETS', 'LETTER_FORMATS', 'EXAMPLE_FO
            'new_groups', 'ignorance', 'advantage', 'letter_penalty', 'retained_divergence', 'activity', 'rate',
            'LeakProbes', 'ErasureConfig', 'pool_tokens', 'erasure_terms', 'erase_stream', 'GroupTraining', 'Closed',
            'prepared_training', 'train_knowledge_group', 'insert_group', 'freeze_group', 'group_sae', 'ClosedGroups',
-           'closed_groups', 'erase_domain']
+           'closed_groups', 'load_closed_groups', 'erase_domain']
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #0663a1e9
 import contextlib
@@ -26,7 +26,7 @@ from fastcore.basics import patch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..core import SIBError, atomic_write
+from ..core import SIBError, atomic_write, load_json, save_json
 from ..integrity import check_writable, content_key, model_key, reading_checkpoint
 from ..language_model.data import DOMAINS
 from ..language_model.domains import SIDES, find_domains
@@ -1203,6 +1203,26 @@ def closed_groups(
     layers = config.layers
     saes = tuple(group_sae(group, at, model_name) for group, at in zip(groups, layers))
     return ClosedGroups(saes, tuple(range(config.n_latents) for _ in saes))
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #5a7e0002
+@patch
+def save(self: ClosedGroups, folder):
+    "Write the SAEs, a folder a layer, and the latents that are closed."
+    folder = Path(folder)
+    layers = [sae.cfg.layer for sae in self.saes]
+    for layer, sae in zip(layers, self.saes):
+        sae.save(folder / f'L{layer}')
+    save_json(folder / 'closed.json', dict(layers=layers, members=list(map(list, self.members))))
+
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #5a7e0003
+def load_closed_groups(
+    folder,  # from `ClosedGroups.save`
+) -> ClosedGroups:
+    "Saved groups of all layers. Errors: `SIBError` for a folder that is missing or damaged."
+    folder = Path(folder)
+    saved = load_json(folder / 'closed.json')
+    saes = tuple(SAE.load(folder / f'L{layer}').eval() for layer in saved['layers'])
+    return ClosedGroups(saes, tuple(map(tuple, saved['members'])))
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #565efbdb
 def erase_domain(
