@@ -510,7 +510,7 @@ const mark = () => {
 mark();
 '''
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #d6080b3c
 def _free_keys():
     "A widget without a look that leaves the arrow keys to the explorer."
     import ipywidgets as widgets
@@ -550,7 +550,7 @@ def _add_views(self: ExplorerPanel):
     self._add_training()
     self._fill_conditions()
 
-
+# %% ../../nbs/07_figures/08_explorer.ipynb #3e0c4b51
 @patch
 def _add_view(self: ExplorerPanel, name: str, make, parts: dict, *rows):
     "A view with controls."

@@ -649,7 +649,7 @@ _RELEARNING = {  # edit → label, colour, line
     'never learned it': ('never learned it', 'k', ':'),
 }
 
-
+# %% ../../nbs/07_figures/02_plots.ipynb #4e1ea412
 def _draw_relearning(axes, rows):
     "Accuracy by step of each edit, mean and range over seeds."
     for edit, (label, color, line) in _RELEARNING.items():

@@ -51,7 +51,7 @@ def _logged_rows(file):
 # %% ../../nbs/07_figures/07_training_film.ipynb #6bb4edee
 _MI = 'mean information between groups (nats)'
 
-
+# %% ../../nbs/07_figures/07_training_film.ipynb #0b75525e
 def _logged_charts(rows):
     "The curves of a history: number of groups if it changes, and information between them."
     charts = {}

@@ -57,7 +57,7 @@ def l1(
     "Mean over tokens of the sum of absolute latent activations."
     return z.abs().sum(-1).mean()
 
-
+# %% ../../nbs/04_training/01_objective.ipynb #5b75f9e7
 def decoder_l1(
     z: Tensor,  # latents, `(n, d_sae)`
     W_dec: Tensor,  # decoder, `(d_sae, d_in)`

@@ -676,7 +676,7 @@ def parts(self: Trainer) -> dict:  # name → object with a `state_dict`
 TRAINING_METHOD = 2  # raise it when the same options lead to another SAE
 CHECKPOINT_PARTS = 3  # raise it when a checkpoint has other parts
 
-
+# %% ../../nbs/04_training/04_trainer.ipynb #0dd22ba8
 @patch
 def _training_key(self: Trainer) -> str:
     "The key of a run; its batches and first weights are compared apart."

@@ -262,7 +262,7 @@ def reference_name(self: AuditTask):
     "The embedded model that was trained without the domain; '' if there is none."
     return find_reference(self.model.name, self.domains.forget)
 
-
+# %% ../../nbs/05_unlearning/09_audit.ipynb #ef5d844e
 @patch(as_prop=True)
 def compared_with(self: AuditTask):
     "What stands for a model that never learned the domain, as the audit calls it."

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LEXICON_SHARE', 'STUDIED', 'VARIANTS', 'ERASURES', 'PUSHES', 'PUSHED_LAYER', 'FEWER', 'ENTITIES_ASKED', 'VERSION',
-           'DOMAINS', 'GroupCase', 'shuffled_writers', 'permuted_group', 'random_group', 'pool_ids', 'task_lexicon',
-           'edits_of', 'pushes', 'chosen_conditions', 'case_questions', 'ask_case', 'save_answers', 'load_answers',
-           'case_key', 'reference_digest', 'train_case', 'study_case', 'read_case', 'answers_of', 'case_table',
-           'beyond_lexicon', 'study_cases']
+           'STUDIED_DOMAINS', 'GroupCase', 'shuffled_writers', 'permuted_group', 'random_group', 'pool_ids',
+           'task_lexicon', 'edits_of', 'pushes', 'chosen_conditions', 'case_questions', 'ask_case', 'save_answers',
+           'load_answers', 'case_key', 'reference_digest', 'train_case', 'study_case', 'read_case', 'answers_of',
+           'case_table', 'beyond_lexicon', 'study_cases']
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #2829b51d
 import copy
@@ -515,20 +515,20 @@ def beyond_lexicon(
     return removed_difference(runs, others, n_draws)
 
 # %% ../../nbs/05_unlearning/16_group_study.ipynb #06f7ea9f
-DOMAINS = ('biology', 'geography', 'people', 'artifacts')
+STUDIED_DOMAINS = ('biology', 'geography', 'people', 'artifacts')
 
 
 def study_cases() -> tuple:  # of `GroupCase`
     "Everything that the chapters report on: by erasure, through the model, variants of the loss."
     cases = [
         GroupCase(name, domain, seed, 'erased')
-        for name, seed, domain in itertools.product(('gemma2', 'qwen3'), range(5), DOMAINS)
+        for name, seed, domain in itertools.product(('gemma2', 'qwen3'), range(5), STUDIED_DOMAINS)
     ]
     cases.append(GroupCase(variant='erased_shuffled'))
-    cases += [GroupCase(forget=domain) for domain in DOMAINS]
-    cases += [GroupCase(model='qwen3', forget=domain) for domain in DOMAINS[:2]]
+    cases += [GroupCase(forget=domain) for domain in STUDIED_DOMAINS]
+    cases += [GroupCase(model='qwen3', forget=domain) for domain in STUDIED_DOMAINS[:2]]
     cases += [GroupCase(variant=variant) for variant in ('one_layer', 'no_advantage', 'own_headings')]
-    of_two = itertools.product(DOMAINS[:2], ('leak_and_rate', 'reference'))
-    of_all = itertools.product(DOMAINS, ('shuffled', 'leak', 'rate'))
+    of_two = itertools.product(STUDIED_DOMAINS[:2], ('leak_and_rate', 'reference'))
+    of_all = itertools.product(STUDIED_DOMAINS, ('shuffled', 'leak', 'rate'))
     cases += [GroupCase(forget=domain, variant=variant) for domain, variant in (*of_two, *of_all)]
     return tuple(cases)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['AMOUNTS', 'TASKS_IN_WORDS', 'TARGETS', 'LETTER_FORMATS', 'EXAMPLE_FORMATS', 'MOST_EXAMPLES', 'LEAK_PROBES', 'N_KEPT',
-           'REFRESHED_EVERY', 'Amount', 'GroupConfig', 'Task', 'TaskWriter', 'CachedTask', 'cache_tasks',
-           'option_scores', 'with_reference_answers', 'task_pool', 'check_pool', 'KnowledgeGroup', 'streams_at',
-           'new_groups', 'ignorance', 'advantage', 'letter_penalty', 'retained_divergence', 'activity', 'rate',
-           'LeakProbes', 'ErasureConfig', 'pool_tokens', 'erasure_terms', 'erase_stream', 'GroupTraining', 'Closed',
+           'REFRESHED_EVERY', 'Amount', 'GroupConfig', 'Task', 'TaskWriter', 'CachedTask', 'cache_tasks', 'task_scores',
+           'with_reference_answers', 'task_pool', 'check_pool', 'KnowledgeGroup', 'streams_at', 'new_groups',
+           'ignorance', 'advantage', 'letter_penalty', 'retained_divergence', 'activity', 'rate', 'LeakProbes',
+           'ErasureConfig', 'pool_tokens', 'erasure_terms', 'erase_stream', 'GroupTraining', 'Closed',
            'prepared_training', 'train_knowledge_group', 'insert_group', 'freeze_group', 'group_sae', 'ClosedGroups',
            'closed_groups', 'load_closed_groups', 'erase_domain']
 
@@ -327,7 +327,7 @@ def _collected(tasks, streams, states, layer):
     return cached
 
 # %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #829b1342
-def option_scores(
+def task_scores(
     kind: str,  # key of `AMOUNTS`
     logprobs: torch.Tensor,  # where the tasks are read, `(read, vocabulary)`
     tasks: list,  # of `Task`
@@ -359,7 +359,7 @@ def with_reference_answers(
     found = []
     for one, of_reference in zip(cached, own):
         logprobs = unembed(reference, of_reference.states).float().log_softmax(-1)
-        scores = option_scores(one.task.kind, logprobs, [one.task], letters)
+        scores = task_scores(one.task.kind, logprobs, [one.task], letters)
         found.append(one._replace(wanted=scores.log_softmax(-1)[0].to(one.states.device)))
     return found
 
@@ -539,7 +539,7 @@ LEAK_PROBES = ('linear', 'perceptron')  # at each place
 N_KEPT = 2048  # streams of earlier steps that a place keeps
 REFRESHED_EVERY = 400  # steps of the probes after which one is begun anew
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #1eac0052
 def _new_leak_probe(kind, d, n_classes):
     "A probe before its first step."
     if kind == 'linear':
@@ -648,7 +648,7 @@ def state(self: LeakProbes):
     "What a checkpoint holds."
     return dict(weights=self.state_dict(), optimizers=[o.state_dict() for o in self.optimizers])
 
-
+# %% ../../nbs/05_unlearning/03_knowledge_groups.ipynb #f1de720b
 @patch
 def restore(self: LeakProbes, state):
     "Go on from a checkpoint."
@@ -852,7 +852,7 @@ def run_closed(self: GroupTraining, cached):
 def forget_terms(self: GroupTraining, kind, logprobs, forget):
     "The two terms of ignorance, and the accuracy."
     tasks = [one.task for one in forget]
-    scores = option_scores(kind, logprobs, tasks, self.letters)
+    scores = task_scores(kind, logprobs, tasks, self.letters)
     answer = torch.tensor([task.answer for task in tasks], device=scores.device)
     wanted = torch.stack([one.wanted for one in forget]) if forget[0].wanted is not None else None
     terms = dict(
