@@ -527,9 +527,10 @@ def study_cases() -> tuple:  # of `GroupCase`
     cases.append(GroupCase(variant='erased_shuffled'))
     cases += [GroupCase(forget=domain) for domain in STUDIED_DOMAINS]
     cases += [GroupCase(model='qwen3', forget=domain) for domain in STUDIED_DOMAINS[:2]]
-    in_biology = ('one_layer', 'no_advantage', 'own_headings', 'leak_and_rate', 'reference')
+    in_biology = ('one_layer', 'no_advantage', 'own_headings', 'leak_and_rate')
     cases += [GroupCase(variant=variant) for variant in in_biology]
-    cases += [GroupCase(forget=domain, variant='leak') for domain in STUDIED_DOMAINS[:2]]
+    of_two = itertools.product(STUDIED_DOMAINS[:2], ('leak', 'reference'))
+    cases += [GroupCase(forget=domain, variant=variant) for domain, variant in of_two]
     of_all = itertools.product(STUDIED_DOMAINS, ('shuffled', 'rate'))
     cases += [GroupCase(forget=domain, variant=variant) for domain, variant in of_all]
     return tuple(cases)
