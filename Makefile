@@ -1,5 +1,5 @@
 # make figures   set up, draw the figures of the committed results into figures/, run the quick study on the embedded model, draw it into figures/quick/
-# make study     every run and knowledge group with all seeds, two at a time, then whatever else is missing in data/results: sweeps, baselines, audits … (two days; resumes where it stopped and says how much is left; training speed has a command of its own, make bench)
+# make study     every run and knowledge group with all seeds, two at a time, then whatever else is missing in data/results: sweeps, baselines, audits … (about two days by the times of its parts; resumes where it stopped and says how much is left; training speed has a command of its own, make bench)
 # make test      set up, check that nothing is out of sync, run every notebook's tests (ONLY=part of a path for some)
 # make browser-test   set up, turn the controls of the explorer in a headless Chrome or Chromium (found on the PATH, or CHROME=...)
 # make wheel-test     set up, install a wheel alone in a fresh environment (of WITH=/path/to/python) and use it there

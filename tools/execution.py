@@ -119,9 +119,11 @@ def results(names=()) -> int:
         if not due:
             continue
         note_unfinished(todo | begun - known)
-        left = (time.time() - began) / n_done * (n_due - n_done) if n_done else 0
-        print(f'{n_done + 1} of {n_due} notebooks' + f', about {left/60:.0f} min left' * (n_done > 0),
-              name_of(path), *sorted(due), flush=True)
+        said = f'{n_done + 1} of {n_due} notebooks'
+        if n_done:
+            each = (time.time() - began) / n_done
+            said += f', about {each * (n_due - n_done) / 60:.0f} min left'
+        print(f'{said}: {name_of(path)}', *sorted(due), flush=True)
         execute(path, due)
         n_done += 1
         later = [makers[other] for other in paths[position + 1:]]
